@@ -39,6 +39,8 @@ def images_of(folder: Path) -> Path:
 def attempts_at(drill: Drill, number: int) -> list[Attempt]:
     """Return, by name, what tries the crash states of a save: each kind of them once.
 
+    The most telling come first, in case a budget ends the drill early.
+
     Raises:
         NotVerifiedError: what the command did to its files cannot be told from the trace.
     """
@@ -47,9 +49,16 @@ def attempts_at(drill: Drill, number: int) -> list[Attempt]:
         kinds.setdefault(state.kind, []).append(state)
     return [
         (label, partial(_tried, drill, number, label, alike))
-        for alike in kinds.values()
+        for alike in sorted(kinds.values(), key=lambda alike: _harmed(alike[0]), reverse=True)
         for label in [f"state {alike[0].number} of save {number}"]
     ]
+
+
+def _harmed(state: CrashState) -> tuple[int, bool]:
+    """Return how many files that were there before are gone or torn, and if power was lost."""
+    kept = (Status.OLD, Status.NEW)
+    there = (each for path, each in state.statuses.items() if (state.base / path).is_file())
+    return sum(each not in kept for each in there), state.family is Family.UNSYNCED
 
 
 def _states(drill: Drill, number: int) -> list[CrashState]:

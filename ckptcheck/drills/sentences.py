@@ -65,7 +65,8 @@ def outcome(row: Row) -> str:
 
 def told(report: DrillReport) -> Told:
     """Return what Markdown, a page and a notebook say first."""
-    return Told(heading(report), verdict_line(report), HEADS, tuple(map(cells, report.rows)))
+    rows = tuple(map(cells, report.rows))
+    return Told(heading(report), verdict_line(report), HEADS, rows, report.left_out)
 
 
 def heading(report: DrillReport) -> str:

@@ -38,9 +38,7 @@ from ckptcheck.run.task import ONCE, UNEVALUATED
 BEFORE_THE_RESTORE = ("build", "state")
 
 # What a command may lack that restored nothing.
-_RESUMES_BY_AN_ARGUMENT = (
-    " If the command needs an argument to resume, pass it: `ckptcheck verify --resume ARGUMENT`."
-)
+_RESUMES_BY_AN_ARGUMENT = " If the command needs an argument to resume, pass it with --resume."
 
 # Kinds that no restore needs to fill: the program sets or keeps them.
 _SET_BY_THE_PROGRAM = (Kind.METRIC, Kind.HYPERPARAMETER, Kind.PYTHON)

@@ -1,7 +1,7 @@
 """What every output says first of a report: the answer, the verdict, and a row for each case."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ckptcheck.report.answer import answer, verdict_line
 from ckptcheck.report.case import Case
@@ -16,12 +16,14 @@ class Told:
         verdict: the verdict and its counts, in a line.
         heads: the heads of a table with a row for each case; empty: of what a comparison shows.
         rows: its cells, in the order of the cases.
+        left_out: what was not tried, each with the reason.
     """
 
     answer: str
     verdict: str
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def text(self) -> str:

@@ -8,7 +8,7 @@ from ckptcheck.drills.drilled import LOST_WORK, DrillReport, Row, Timeline, case
 from ckptcheck.drills.sentences import told
 from ckptcheck.outcomes import REFUSED
 from ckptcheck.report.html import report_page
-from ckptcheck.report.outputs import markdown
+from ckptcheck.report.outputs import junit, markdown
 
 TORN = Row("mid of save 2", "part of save 2: last.pt 0 B of 2 MB", REFUSED, 10, finished_at=5)
 GOOD = Row("after save 2", "save 2 whole", LOST_WORK, 12, went_on_at=10, finished_at=10, alike=3)
@@ -41,6 +41,14 @@ def test_markdown(report: DrillReport) -> None:
 | after save 2 | save 2 whole (and 2 alike) | lost work | step 10 | 2 |
 """
     )
+
+
+def test_what_was_not_tried_is_skipped(report: DrillReport) -> None:
+    left = replace(report, left_out={"term after save 2": "The budget of 10 s was spent."})
+    document = junit.of_report(replace(left, words=told(left)))
+    assert '<testsuites tests="3" failures="1" errors="0" skipped="1"' in document
+    assert '<testcase name="term after save 2" classname="train.py">' in document
+    assert '<skipped message="The budget of 10 s was spent."/>' in document
 
 
 def test_a_notebook(report: DrillReport) -> None:

@@ -698,7 +698,7 @@ def test_a_diagnosis_of_a_pattern_is_of_the_restore() -> None:
 def test_a_command_that_restores_nothing_may_lack_an_argument() -> None:
     began: Values = {name: tensor.value for name, tensor in RESUMED.initial.items()}
     anew = changed(RESUMED, boundary=began, final=began)
-    lacks = "to resume, pass it: `ckptcheck verify --resume ARGUMENT`."
+    lacks = "to resume, pass it with --resume."
     for run, may_lack in ((of_command(anew), True), (anew, False)):
         (found,) = case(run).diagnoses[:1]
         assert found.cause == "nothing-restored"

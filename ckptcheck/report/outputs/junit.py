@@ -3,7 +3,7 @@
 import io
 from collections.abc import Mapping
 
-from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from ckptcheck.outcomes import INCONCLUSIVE
 from ckptcheck.report.case import Case
@@ -16,9 +16,13 @@ NAME = "ckptcheck"
 
 
 def of_report(report: Report, command: str = "") -> str:
-    """Return JUnit XML: an unexpected outcome is a failure, an inconclusive case an error."""
+    """Return JUnit XML: an unexpected outcome is a failure, an inconclusive case an error.
+
+    What was left out is a test that is skipped.
+    """
     # A report without cases is an error, too: an empty list of tests would look like a pass.
     tests = [_test(case) for case in report.cases] or [_error(NOTHING, INCONCLUSIVE)]
+    tests += [_skipped(name, why, report) for name, why in report.told().left_out.items()]
     asked = {"command": command} if command else {}
     return _document(tests, asked | about_the_tool() | dict(report.environment))
 
@@ -40,6 +44,13 @@ def _test(case: Case) -> TestCase:
         test.system_out = text
     if warnings := of_cases([case]):
         test.system_err = legible("\n".join(warnings))
+    return test
+
+
+def _skipped(name: str, why: str, report: Report) -> TestCase:
+    job = report.cases[0].job if report.cases else NAME
+    test = TestCase(in_one_line(name), in_one_line(job))
+    test.result = Skipped(in_one_line(why))
     return test
 
 
