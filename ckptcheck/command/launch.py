@@ -54,6 +54,7 @@ def launch(
     progress: Callable[[int], None],
     look: Callable[[], bool],
     began: Callable[[int], None] = lambda process: None,
+    grace: float = 0.0,
 ) -> Ended:
     """Run a command to its end, observed.
 
@@ -65,6 +66,7 @@ def launch(
         progress: called with the number of steps done.
         look: called again and again; returns whether the command wrote anything since.
         began: called with the id of its first process, which leads a group of its own.
+        grace: the seconds that its other processes have to end after the first one.
 
     Raises:
         UsageError: there is no such program.
@@ -101,6 +103,7 @@ def launch(
         family.began(process)
         began(process.pid)
         ended = _follow(process, folder, timeout, progress, look, family)
+        family.wait(grace)
     if (folder / OBSERVED).exists():  # what was shown last may be some steps behind
         progress(json.loads((folder / OBSERVED).read_text(encoding="utf-8"))["steps"])
     return ended
@@ -204,6 +207,12 @@ class _Family:
             self._next_look = time.monotonic() + _LOOK_FOR_CHILDREN
             with contextlib.suppress(psutil.Error):
                 self._seen.update(self._first.children(recursive=True))
+
+    def wait(self, seconds: float) -> None:
+        """Wait until all of them have ended, so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self._alive():
+            time.sleep(_POLL)
 
     def kill(self) -> None:
         """Kill all of them that are still running, and those that they start meanwhile."""

@@ -44,10 +44,13 @@ class Killed:
         return self.folder / FOUND
 
     def seconds_since(self, steps: int) -> float:
-        """Return how long before its death it had done so many steps, 0.0 if that is unknown."""
+        """Return how long before its death it had done so many steps, 0.0 if that is unknown.
+
+        What came before its first step is no training.
+        """
         if self.death is None:
             return 0.0
-        later = [at for done, at in self.steps_at.items() if done >= steps]
+        later = [at for done, at in self.steps_at.items() if done >= max(steps, 1)]
         return max(0.0, self.death.at - min(later)) if later else 0.0
 
 
@@ -84,6 +87,7 @@ def run_and_kill(
             lambda done: None,
             runs.look,
             watching.began,
+            (trigger and trigger.grace) or 0.0,
         )
     finally:
         watching.ended()

@@ -1,6 +1,7 @@
 """One point of a drill: kill, look at what lies there, restart, judge."""
 
 import shutil
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -97,8 +98,17 @@ def try_point(drill: Drill, point: Point) -> Row:
     if point.name == RESTART and not _kill_again(drill, point, left):
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=_ENDED)
     row = restarted(drill, point.label, left)
+    if point.name == TERM:
+        row = replace(row, on_disk=f"{row.on_disk}; {_end_of(left.killed.status, drill.grace)}")
     is_cut = left.disk.is_begun and not left.disk.is_whole
     return replace(row, cut=Cut.IN_SAVE) if is_cut else row
+
+
+def _end_of(status: int, grace: float) -> str:
+    """Say how a command ended that was told to by SIGTERM."""
+    if status == -signal.SIGKILL:
+        return f"killed after {grace:g} s"
+    return "ended by SIGTERM" if status == -signal.SIGTERM else f"ended with status {status}"
 
 
 def _why_missed(drill: Drill, point: Point, left: Left) -> str:
@@ -162,7 +172,7 @@ def without_images(runs: CommandRuns, folder: Path) -> Request:
 
 def _finished(drill: Drill, point: Point, killed: Killed, disk: OnDisk) -> int:
     """Return the steps in the last save that was finished; 0: none was."""
-    if (killed.folder / OBSERVED).exists() and killed.status == 0:  # it saved once it was told
+    if (killed.folder / OBSERVED).exists():  # it ended by itself, and may have saved before that
         seen = observed(killed.folder)
         dones = [each["begun"] for each in seen["saves"] if each["is_inside"]]
         if dones:

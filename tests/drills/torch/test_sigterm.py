@@ -55,3 +55,13 @@ def test_one_that_saves_some_steps_after_sigterm_recovers(tmp_path: Path) -> Non
     later = HEEDED.replace("stop_signals:", "stop_signals and step % 8 == 3:")
     (row,) = drilled(tmp_path, later, grace=60.0).rows
     assert (row.outcome, row.went_on_at, row.finished_at) == ("recovered", 27, 27)
+
+
+def test_one_whose_shell_dies_first_has_its_grace_period(tmp_path: Path) -> None:
+    """Every process gets the signal, and a shell heeds it before the one that saves."""
+    script = tmp_path / "train.sh"
+    script.write_text(f'{sys.executable} {HEEDS} "$1"\n')
+    (row,) = drill(f"bash {script} {{run}}", points="term", grace=30.0).rows
+    assert row.outcome == "recovered", row
+    assert row.on_disk.endswith("; ended by SIGTERM")
+    assert row.went_on_at == row.killed_at > 16
