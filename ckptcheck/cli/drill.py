@@ -11,6 +11,7 @@ from ckptcheck.cli import complete, options
 from ckptcheck.cli.grouped import COMMAND, AfterDashes, option
 from ckptcheck.cli.long_runs import interruptible, prepare_drawing
 from ckptcheck.cli.printing import check_files, check_outputs, command_line, print_result
+from ckptcheck.cli.verify import logs
 from ckptcheck.errors import NotVerifiedError, UsageError, unknown
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def drill(
     from ckptcheck.drills.folder import CONTENTS, write
     from ckptcheck.report.html import report_page
     from ckptcheck.report.outputs.ci import ci_outputs
+    from ckptcheck.report.outputs.command_output import outputs_of
     from ckptcheck.report.outputs.console import SafeConsole
     from ckptcheck.report.outputs.folder import output_folder, single_file
 
@@ -170,6 +172,9 @@ def drill(
                 write_html(report_page(report, command_line()))
         write_for_ci(report)
     where = f"Timeline: {out / 'timeline.png'}   All numbers: {out / 'report.json'}"
+    where = logs(report, out) + where
+    if verbose:  # what the runs printed that were started again
+        where = outputs_of(sorted((out / "runs").glob("*/resumed-*/output.txt"))) + "\n" + where
     where += f"\nPage: {html}" if html else ""
 
     def show(result: "DrillReport", console: "Console") -> None:

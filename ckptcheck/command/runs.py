@@ -382,13 +382,18 @@ class CommandRuns:
             self.progress.check()
             return watch.look()
 
+        def stepped(done: int) -> None:
+            done += request.boundary
+            # It may go on from an earlier save than is thought, and then makes more steps.
+            self.progress.stepped(name, done if steps is None else min(done, steps))
+
         try:
             ended = launch(
                 words,
                 request,
                 hash_seed,
                 self.settings.timeout,
-                lambda done: self.progress.stepped(name, request.boundary + done),
+                stepped,
                 look,
             )
             watch.ended()

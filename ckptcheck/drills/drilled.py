@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
-from ckptcheck.counts import counted
+from ckptcheck.counts import counted, filled
 from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
@@ -172,7 +172,7 @@ class DrillReport(Report):
         if not self.rows:
             raise AssertionError("Nothing was killed, so nothing is known to recover.")
         if wrong:
-            head = f"{len(wrong)} of {total(self.rows)} lost more than they may."
+            head = f"{lost_by(len(wrong), self.rows)}."
             lines = [f"{row.point}: {row.outcome} ({row.on_disk})" for row, _ in wrong]
             stories = [story(case) for _, case in wrong]
             raise AssertionError("\n\n".join(["\n".join([head, *lines]), *stories]))
@@ -199,6 +199,16 @@ def total(rows: Sequence[Row]) -> str:
     noun = "fault" if of_faults == len(rows) > 0 else "kill"
     return (
         f"{len(rows)} kills and faults" if 0 < of_faults < len(rows) else counted(len(rows), noun)
+    )
+
+
+def lost_by(count: int, rows: Sequence[Row]) -> str:
+    """Say how many kills and faults lost too much."""
+    return filled(
+        "{count} of {total} lost more than {all:it|they} may",
+        count=count,
+        total=total(rows),
+        all=len(rows),
     )
 
 

@@ -10,6 +10,7 @@ from ckptcheck.drills.drilled import (
     DrillReport,
     Row,
     case_of,
+    lost_by,
     total,
 )
 from ckptcheck.outcomes import DIVERGED, INCONCLUSIVE, RECOVERED, REFUSED
@@ -97,7 +98,7 @@ def verdict_line(report: DrillReport) -> str:
     left = _left_out(report)
     if wrong:
         more = f" {len(unknown)} could not be judged." if unknown else ""
-        return f"FAIL: {len(wrong)} of {of_all} lost more than they may: {_did(wrong)}.{more}{left}"
+        return f"FAIL: {lost_by(len(wrong), rows)}: {_did(wrong)}.{more}{left}"
     if not rows:
         return f"INCONCLUSIVE: nothing was killed.{left}"
     if unknown:

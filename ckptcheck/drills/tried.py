@@ -136,23 +136,24 @@ def _know(runs: CommandRuns, done: int) -> None:
 def _killed(drill: Drill, point: Point) -> Left:
     for attempt in range(_ATTEMPTS):
         trigger = trigger_of(point, drill.saves, drill.steps, attempt)
-        left = _killed_at(drill, point, trigger)
+        left = _killed_at(drill, point, trigger, attempt)
         if point.name not in IN_SAVE or not left.disk.is_whole:
             break
     return left
 
 
-def _killed_at(drill: Drill, point: Point, trigger: Trigger) -> Left:
+def _killed_at(drill: Drill, point: Point, trigger: Trigger, attempt: int) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
     request = without_images(runs, folder)
-    runs.progress.began(f"kill at {point.label}", 0, drill.steps)
+    name = f"kill at {point.label}{f', too late, try {attempt + 1}' if attempt else ''}"
+    runs.progress.began(name, 0, drill.steps)
     runs.make_place()
     if point.name == TERM:
         trigger = replace(trigger, grace=drill.grace)
     killed = run_and_kill(runs, request, CONTROL_HASH_SEED, trigger)
-    runs.progress.ended(f"kill at {point.label}", None)
+    runs.progress.ended(name, None)
     before = crash_image_of(runs.folder, drill.saves[point.save - 2].done)
     disk = on_disk(
         killed.found,

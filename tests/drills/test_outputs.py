@@ -63,3 +63,10 @@ def test_a_page(report: DrillReport) -> None:
     for text in (ANSWER, VERDICT, "on disk after the kill", "part of save 2: last.pt 0 B of 2 MB"):
         assert text in page
     assert "evaluation loss" not in page.partition("</table>")[0]
+
+
+def test_one_of_one(report: DrillReport) -> None:
+    one = replace(report, rows=report.rows[:1], cases=report.cases[:1])
+    assert (
+        told(one).verdict == "FAIL: 1 of 1 kill lost more than it may: mid of save 2 was refused."
+    )
