@@ -24,7 +24,7 @@ from ckptcheck.drills.killing import run_and_kill
 from ckptcheck.job.plan import Settings
 from ckptcheck.run.task import CONTROL_HASH_SEED
 
-# 300 steps, saved after each fifty: some ten seconds.
+# 80 steps, saved after each twenty: some ten seconds.
 SCRIPT = """
 import sys
 from pathlib import Path
@@ -37,12 +37,12 @@ x = torch.randn(512, 256)
 layers = [torch.nn.Linear(256, 2048), torch.nn.ReLU(), torch.nn.Linear(2048, 256)]
 model = torch.nn.Sequential(*layers)
 optimizer = torch.optim.Adam(model.parameters())
-for step in range(300):
+for step in range(80):
     loss = torch.nn.functional.mse_loss(model(x), x)
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    if (step + 1) % 50 == 0:
+    if (step + 1) % 20 == 0:
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
         torch.save(state, path)
 """
