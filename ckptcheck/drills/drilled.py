@@ -14,6 +14,8 @@ from ckptcheck.report.sentences import listed, story
 from ckptcheck.report.told import Told
 from ckptcheck.report.warnings import of_cases
 
+# Why things were left out, if not for the budget that the user gave.
+INTERRUPTED = "The drill was interrupted."
 LOST_WORK, BEGAN_ANEW = "lost work", "began anew"
 # The outcomes that keep all that was saved.
 GOOD = (RECOVERED, LOST_WORK)
@@ -161,7 +163,12 @@ class DrillReport(Report):
             return FAIL
         if not self.rows or any(row.outcome == INCONCLUSIVE for row in self.rows):
             return INCONCLUSIVE
-        return PASS
+        return INCONCLUSIVE if self.is_interrupted else PASS
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether the user ended it before all was tried."""
+        return INTERRUPTED in self.left_out.values()
 
     def assert_recovered(self) -> None:
         """Raise an AssertionError that explains each kill that lost too much, or is not judged."""
@@ -171,6 +178,8 @@ class DrillReport(Report):
         ]
         if not self.rows:
             raise AssertionError("Nothing was killed, so nothing is known to recover.")
+        if not wrong and self.is_interrupted:
+            raise AssertionError(f"{INTERRUPTED} Not tried: {listed(list(self.left_out))}.")
         if wrong:
             head = f"{lost_by(len(wrong), self.rows)}."
             lines = [f"{row.point}: {row.outcome} ({row.on_disk})" for row, _ in wrong]

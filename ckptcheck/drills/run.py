@@ -25,7 +25,7 @@ from ckptcheck.crash_states.strace_log import why_not
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.drills.asked import asked_for
 from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
-from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.drilled import INTERRUPTED, DrillReport, Row, Timeline, case_of
 from ckptcheck.drills.faults import NOT_STOPPED, prefix_without_override, try_fault
 from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.points import (
@@ -112,6 +112,7 @@ def drill(
 
     Returns:
         The report. A failed point raises nothing by itself: call `DrillReport.assert_recovered`.
+        Interrupted with Ctrl-C, it has what was tried before.
 
     Raises:
         UsageError: The request is wrong; the message says which part.
@@ -147,14 +148,30 @@ def drill(
         ]
         attempts += _faults(of_all, numbers, left_out) if faults else ()
         attempts += _states(of_all, numbers, left_out, why_not_traced) if states else ()
-        rows: list[Row] = []
-        for label, attempt in attempts:
-            if budget is not None and time.monotonic() - begun > budget:
-                left_out[label] = f"The budget of {budget:g} s was spent."
-            else:
-                rows.append(attempt())
+        rows = _tried(attempts, budget, begun, left_out)
         timeline = Timeline(of_all.steps, tuple(save.done for save in seen))
         return _reported(asked.name, rows, timeline, left_out)
+
+
+def _tried(
+    attempts: Sequence[Attempt], budget: float | None, begun: float, left_out: dict[str, str]
+) -> list[Row]:
+    """Try one thing after the other; note what is left out once the time is over."""
+    rows: list[Row] = []
+    why = ""
+    for label, attempt in attempts:
+        if budget is not None and time.monotonic() - begun > budget:
+            why = why or f"The budget of {budget:g} s was spent."
+        try:
+            if not why:
+                rows.append(attempt())
+        except KeyboardInterrupt:
+            if not rows:
+                raise
+            why = INTERRUPTED  # what was found so far took minutes
+        if why:
+            left_out[label] = why
+    return rows
 
 
 def _check(budget: float | None, grace: float) -> None:

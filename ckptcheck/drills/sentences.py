@@ -106,7 +106,8 @@ def verdict_line(report: DrillReport) -> str:
         return f"INCONCLUSIVE: {len(unknown)} of {of_all} could not be judged: {names}.{left}"
     most = max((row.twice or 0 for row in rows), default=0)
     lost = f", with at most {counted(most, 'step')} made twice" if most else ""
-    return f"PASS: it went on exactly after {len(rows)} of {of_all}{lost}.{left}"
+    begin = "INCONCLUSIVE: so far," if report.is_interrupted else "PASS:"
+    return f"{begin} it went on exactly after {len(rows)} of {of_all}{lost}.{left}"
 
 
 def _left_out(report: DrillReport) -> str:

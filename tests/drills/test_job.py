@@ -6,7 +6,9 @@ import pytest
 
 from ckptcheck import drill
 from ckptcheck.drills.asked import asked_for
-from ckptcheck.drills.drilled import Cut, DrillReport
+from ckptcheck.drills.drilled import Cut, DrillReport, Row
+from ckptcheck.drills.points import Point
+from ckptcheck.drills.tried import Drill, try_point
 from ckptcheck.errors import UsageError
 
 JOBS = """
@@ -99,6 +101,38 @@ def test_what_it_does_not_save_is_lost_by_every_kill(jobs: Path) -> None:
     assert [(each.cause, each.tensors) for each in row.case.diagnoses] == [
         ("slots-lost", ("w/velocity",))
     ]
+
+
+def test_what_was_tried_before_an_interrupt_is_kept(
+    jobs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until_the_second(drill: Drill, point: Point) -> Row:
+        if point.name == "after-save":
+            raise KeyboardInterrupt
+        return try_point(drill, point)
+
+    monkeypatch.setattr("ckptcheck.drills.run.try_point", until_the_second)
+    report = drill(f"{jobs}:Renamed", points="mid,after-save,restart")
+    assert [row.point for row in report.rows] == ["mid of save 2"]
+    assert report.left_out == dict.fromkeys(
+        ("after save 2", "restart after save 2"), "The drill was interrupted."
+    )
+    assert (report.verdict, report.exit_code) == ("inconclusive", 3)
+    assert report.told().verdict == (
+        "INCONCLUSIVE: so far, it went on exactly after 1 of 1 kill, with at most 5 steps made "
+        "twice. Not tried: after save 2 and restart after save 2. The drill was interrupted."
+    )
+    with pytest.raises(AssertionError, match="Not tried: after save 2 and restart after save 2"):
+        report.assert_recovered()
+
+
+def test_an_interrupt_before_that_raises(jobs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(drill: Drill, point: Point) -> Row:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ckptcheck.drills.run.try_point", never)
+    with pytest.raises(KeyboardInterrupt):
+        drill(f"{jobs}:Renamed", points="mid")
 
 
 def without_strace(monkeypatch: pytest.MonkeyPatch, job: str) -> DrillReport:
