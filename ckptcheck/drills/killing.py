@@ -94,6 +94,8 @@ def run_and_kill(
         if place.exists():
             make_writable(folder, place)
             shutil.move(place, folder / FOUND)
+        else:  # the command deleted it, and is to find nothing
+            (folder / FOUND).mkdir()
     done = max([*watching.steps_at, 0])
     seen = watching.steps_at, watching.events
     return Killed(folder, watching.death, done, *seen, ended.status, ended.is_silent)

@@ -13,6 +13,8 @@ from ckptcheck.errors import UsageError
 
 JOBS = """
 import os
+import shutil
+import time
 import numpy as np
 from ckptcheck import Kind, Step, Tensor
 
@@ -51,6 +53,13 @@ class Renamed(InPlace):
             np.savez(file, w=self.w, step=step)
             os.fsync(file.fileno())
         os.replace(folder / "state.tmp", folder / "state.npz")
+
+class Deletes(InPlace):
+    def save(self, folder, step):
+        shutil.rmtree(folder)
+        time.sleep(0.5)
+        folder.mkdir()
+        super().save(folder, step)
 
 class Forgets(Renamed):
     def build(self, seed):
@@ -92,6 +101,11 @@ def test_its_fixed_twin_goes_on_from_the_save_before(jobs: Path) -> None:
     assert report.exit_code == 0
     assert report.timeline is not None
     assert report.timeline.saves == (5, 10, 15)
+
+
+def test_one_that_deletes_its_folder_finds_nothing(jobs: Path) -> None:
+    (row,) = drill(f"{jobs}:Deletes", points="first-event").rows
+    assert (row.outcome, row.is_good) == ("began anew", False)
 
 
 def test_what_it_does_not_save_is_lost_by_every_kill(jobs: Path) -> None:
