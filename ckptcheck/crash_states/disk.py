@@ -118,7 +118,8 @@ class Disk:
         elif act is Act.ARRIVE:
             self._remove(path)
             for name, node in arrived(index, operation).items():
-                self._add(os.path.normpath(f"{path}/{name}"), node)
+                durable = node.durable if operation.is_synced else EMPTY
+                self._add(os.path.normpath(f"{path}/{name}"), replace(node, durable=durable))
         else:
             self._rename_or_link(path, operation)
 

@@ -48,6 +48,7 @@ class Operation:
         offset: where a WRITE begins, in bytes; None: at the end of the file.
         size: the bytes written, or the size of the file after a TRUNCATE or EXTEND.
         data: the first of the bytes written, as far as they are known.
+        is_synced: whether the bytes of an ARRIVE were synced where it comes from.
     """
 
     act: Act
@@ -59,6 +60,7 @@ class Operation:
     offset: int | None = 0
     size: int = 0
     data: bytes = b""
+    is_synced: bool = False
 
     @property
     def is_whole(self) -> bool:

@@ -26,6 +26,7 @@ class Calls:
         # The kernel names the real path, arguments the path that the command was given.
         self._roots = tuple({os.path.realpath(folder), str(folder.absolute())})
         self._processes = processes
+        self._synced: set[str] = set()  # files outside of the folder
 
     def operations(self, call: Call) -> _Operations:
         """Yield what a call does below the folder."""
@@ -49,11 +50,14 @@ class Calls:
 
     def _named(self, call: Call, name: int, folder: int | None = None) -> str | None:
         """Return the path that arguments name: a name, and the folder it starts at."""
+        return self._inside(self._absolute(call, name, folder))
+
+    def _absolute(self, call: Call, name: int, folder: int | None = None) -> str:
         start = self._process(call).cwd
         if folder is not None:
             start = descriptor(call.words[folder]).path or start
         path = os.fsdecode(string(call.words[name])[0])
-        return self._inside(os.path.join(start or "", path))  # noqa: PTH118  # of another process
+        return os.path.join(start or "", path)  # noqa: PTH118  # of another process
 
     def _process(self, call: Call) -> Process:
         return self._processes.of(call.thread)
@@ -200,33 +204,41 @@ class Calls:
         if path is not None:
             file = self._process(call).files.get(found.number or 0)
             yield _done(call, Act.SYNC, path, handle=file.number if file else 0)
+        elif found.path is not None:
+            self._synced.add(os.path.normpath(found.path))
+
+    def _is_synced(self, path: str) -> bool:
+        """Return whether a file outside was synced, or a file in a folder outside."""
+        path = os.path.normpath(path)
+        return any(each == path or each.startswith(f"{path}/") for each in self._synced)
 
     def _sync(self, call: Call) -> _Operations:
         yield _done(call, Act.SYNC, "", handle=-1)
 
     # Names
 
-    def _moved(self, call: Call, source: str | None, target: str | None, act: Act) -> _Operations:
+    def _moved(self, call: Call, old: str, new: str, act: Act) -> _Operations:
+        source, target = self._inside(old), self._inside(new)
         if source is not None and target is not None:
             yield _done(call, act, source, target=target)
         elif target is not None:
-            yield _done(call, Act.ARRIVE, target)
+            yield _done(call, Act.ARRIVE, target, is_synced=self._is_synced(old))
         elif source is not None and act is not Act.LINK:
             yield _done(call, Act.UNLINK, source)
 
     def _rename(self, call: Call) -> _Operations:
-        return self._moved(call, self._named(call, 0), self._named(call, 1), Act.RENAME)
+        return self._moved(call, self._absolute(call, 0), self._absolute(call, 1), Act.RENAME)
 
     def _renameat(self, call: Call) -> _Operations:
         swaps = len(call.words) > 4 and b"EXCHANGE" in call.words[4]
         act = Act.EXCHANGE if swaps else Act.RENAME
-        return self._moved(call, self._named(call, 1, 0), self._named(call, 3, 2), act)
+        return self._moved(call, self._absolute(call, 1, 0), self._absolute(call, 3, 2), act)
 
     def _link(self, call: Call) -> _Operations:
-        return self._moved(call, self._named(call, 0), self._named(call, 1), Act.LINK)
+        return self._moved(call, self._absolute(call, 0), self._absolute(call, 1), Act.LINK)
 
     def _linkat(self, call: Call) -> _Operations:
-        return self._moved(call, self._named(call, 1, 0), self._named(call, 3, 2), Act.LINK)
+        return self._moved(call, self._absolute(call, 1, 0), self._absolute(call, 3, 2), Act.LINK)
 
     def _symlinked(self, call: Call, path: str | None) -> _Operations:
         if path is not None:
@@ -283,8 +295,11 @@ def _done(
     offset: int | None = 0,
     size: int = 0,
     data: bytes = b"",
+    is_synced: bool = False,
 ) -> Operation:
-    return Operation(act, path, call.time, call.thread, handle, target, offset, size, data)
+    return Operation(
+        act, path, call.time, call.thread, handle, target, offset, size, data, is_synced
+    )
 
 
 _MAKERS: Mapping[str, Callable[[Calls, Call], _Operations]] = {

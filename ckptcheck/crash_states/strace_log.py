@@ -16,11 +16,11 @@ from ckptcheck.crash_states.strace_lines import ENDED, Line, call, lines
 # The longest text of a write in the log, in bytes; the files themselves hold the rest.
 BYTES_OF_A_WRITE = 4096
 # They name the folder in each line that touches a file in it, because `strace -y` writes the path
-# of a descriptor. All others may name it by a relative path.
+# of a descriptor. All others may name it by a relative path; what is synced may be moved in later.
 _NAMING = CALLS & {
     *(b"openat", b"openat2", b"open", b"creat", b"close", b"dup", b"dup2", b"dup3", b"fcntl"),
     *(b"lseek", b"write", b"pwrite64", b"writev", b"pwritev", b"pwritev2", b"sendfile"),
-    *(b"copy_file_range", b"ftruncate", b"fallocate", b"fsync", b"fdatasync"),
+    *(b"copy_file_range", b"ftruncate", b"fallocate"),
 }
 _READS = frozenset((b"read", b"readv"))
 # What strace writes as it is.

@@ -116,10 +116,10 @@ class Recorder:
         (self.folder / path).rmdir()
         self._did(Act.RMDIR, path)
 
-    def arrive(self, path: str, data: bytes) -> None:
+    def arrive(self, path: str, data: bytes, *, sync: bool = False) -> None:
         (self.folder / path).unlink(missing_ok=True)
         (self.folder / path).write_bytes(data)
-        self._did(Act.ARRIVE, path)
+        self._did(Act.ARRIVE, path, is_synced=sync)
 
     def file(self, path: str, *parts: bytes, sync: bool = False) -> None:
         """Write a file as programs do: empty it, write its parts, close it."""

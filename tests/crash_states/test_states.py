@@ -204,16 +204,26 @@ def test_bytes_that_nobody_knows(tmp_path: Path) -> None:
 
 def test_what_comes_from_outside(tmp_path: Path) -> None:
     saved = Saved(tmp_path, {"m.pt": b"old"})
-    saved.recorder.arrive("m.pt", b"new")
+    saved.recorder.arrive("m.pt", b"new", sync=True)
     assert rows(saved.states) == [
         ("after the save: m.pt is moved in", "m.pt=new"),
         ("power loss after the save: nothing of the save is on disk", "m.pt=old"),
     ]
 
 
+def test_what_comes_from_outside_and_was_not_synced(tmp_path: Path) -> None:
+    saved = Saved(tmp_path, {"m.pt": b"old"})
+    saved.recorder.arrive("m.pt", b"new")
+    assert rows(saved.states) == [
+        ("after the save: m.pt is moved in", "m.pt=new"),
+        ("power loss after the save: data of m.pt not on disk, its name is", "m.pt=empty"),
+        ("power loss after the save: nothing of the save is on disk", "m.pt=old"),
+    ]
+
+
 def test_what_comes_from_outside_and_goes_again(tmp_path: Path) -> None:
     saved = Saved(tmp_path, {})
-    saved.recorder.arrive("m.tmp", b"new")
+    saved.recorder.arrive("m.tmp", b"new", sync=True)
     saved.recorder.unlink("m.tmp")
     states = saved.states
     assert [(each.is_exact, saved.contents(each)) for each in states] == [

@@ -241,3 +241,19 @@ def test_the_command() -> None:
     assert words[0] == "strace"
     assert words[-5:] == ["-o", "a/log", "--", "python", "train.py"]
     assert words[words.index("-s") + 1] == "64"
+
+
+@pytest.mark.parametrize(
+    ("synced", "moved", "is_synced"),
+    [
+        ("fsync(3</tmp/m.pt>) = 0", 'rename("/tmp/m.pt", "run/m.pt") = 0', True),
+        ("fdatasync(3</tmp/new/m.pt>) = 0", 'rename("/tmp/new", "run/new") = 0', True),
+        ("fsync(3</tmp/other.pt>) = 0", 'rename("/tmp/m.pt", "run/m.pt") = 0', False),
+        ("fsync(3</tmp/m.pt>) = -1 EIO", 'rename("/tmp/m.pt", "run/m.pt") = 0', False),
+    ],
+)
+def test_what_comes_from_outside_may_be_synced(
+    tmp_path: Path, synced: str, moved: str, is_synced: bool
+) -> None:
+    (found,) = operations(tmp_path, 'chdir("/job") = 0', synced, moved)
+    assert (found.act, found.is_synced) == (Act.ARRIVE, is_synced)
