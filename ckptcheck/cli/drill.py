@@ -169,7 +169,8 @@ def drill(
                 report = run.drill(command, folder=partial / "runs", watch=watch, **asked)
             write(report, partial)
             if html:
-                write_html(report_page(report, command_line()))
+                drawing = (out / "timeline.svg").read_text(encoding="utf-8")
+                write_html(report_page(report, command_line(), drawing))
         write_for_ci(report)
     where = f"Timeline: {out / 'timeline.png'}   All numbers: {out / 'report.json'}"
     where = logs(report, out) + where

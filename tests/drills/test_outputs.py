@@ -59,9 +59,11 @@ def test_a_notebook(report: DrillReport) -> None:
 
 
 def test_a_page(report: DrillReport) -> None:
-    page = report_page(report, "ckptcheck drill -- python train.py {run}")
+    drawing = '<?xml version="1.0"?>\n<svg width="600"></svg>'
+    page = report_page(report, "ckptcheck drill -- python train.py {run}", drawing)
     for text in (ANSWER, VERDICT, "on disk after the kill", "part of save 2: last.pt 0 B of 2 MB"):
         assert text in page
+    assert '<div class="drawing"><svg width="600"></svg></div>' in page
     assert "evaluation loss" not in page.partition("</table>")[0]
 
 

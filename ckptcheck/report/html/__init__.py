@@ -24,8 +24,14 @@ def require() -> None:
             ) from None
 
 
-def report_page(report: "Report", command: str = "") -> str:
-    """Return a verification as an HTML page, which names the command that made it."""
+def report_page(report: "Report", command: str = "", drawing: str = "") -> str:
+    """Return a verification as an HTML page.
+
+    Args:
+        report: the verification.
+        command: the command that made it.
+        drawing: an SVG document that is shown below the table of all cases.
+    """
     from ckptcheck.report.html import verification
 
-    return verification.page(report, command)
+    return verification.page(report, command, drawing)

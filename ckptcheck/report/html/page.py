@@ -80,6 +80,7 @@ class Section:
     axis: str = ""
     zooms: Sequence[tuple[str, float, float]] = ()
     tables: Sequence[Table] = ()
+    drawing: str = ""  # as SVG
     tone: str = ""
     # For links: its own name, and that of the part it leads back to.
     name: str = ""

@@ -55,11 +55,14 @@ MOST_IN_SIGHT = 60
 AROUND = 6
 
 
-def page(report: Report, command: str = "") -> str:
-    """Return a report as one HTML file, which names the command that made it."""
+def page(report: Report, command: str = "", drawing: str = "") -> str:
+    """Return a report as one HTML file, see `report_page`."""
     told = report.told()
     names = {id(case): f"case-{index}" for index, case in enumerate(report.cases, start=1)}
     sections = [Section("Cases", tables=[_overview(report.cases, told, names)])]
+    if drawing:
+        # A document of its own begins with a declaration, which a part of a page may not have.
+        sections.append(Section("Timeline", drawing=drawing[drawing.index("<svg") :]))
     sections += [*_moving_statistics(report.cases), *_warnings(report)]
     for job in dict.fromkeys(case.job for case in report.cases):
         cases = [case for case in report.cases if case.job == job]
