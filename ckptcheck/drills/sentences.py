@@ -28,6 +28,7 @@ MEANINGS = {
     INCONCLUSIVE: "unknown, for the reason given below",
 }
 _MOST_NAMED = 3
+_NEVER_RESUMED = " It never resumed. If it needs an argument for that, pass it with --resume."
 _WHOLE_SAVES = (
     "Write each save to a temporary name beside its own, flush and os.fsync it, then os.replace "
     "it: a kill then leaves the last save or the new one, never a part. Delete old saves only "
@@ -98,7 +99,9 @@ def verdict_line(report: DrillReport) -> str:
     left = _left_out(report)
     if wrong:
         more = f" {len(unknown)} could not be judged." if unknown else ""
-        return f"FAIL: {lost_by(len(wrong), rows)}: {_did(wrong)}.{more}{left}"
+        never = all(row.outcome == BEGAN_ANEW for row in rows)
+        hint = _NEVER_RESUMED if never else ""
+        return f"FAIL: {lost_by(len(wrong), rows)}: {_did(wrong)}.{hint}{more}{left}"
     if not rows:
         return f"INCONCLUSIVE: nothing was killed.{left}"
     if unknown:

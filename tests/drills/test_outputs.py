@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ckptcheck.drills.drilled import LOST_WORK, DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, DrillReport, Row, Timeline, case_of
 from ckptcheck.drills.sentences import told
 from ckptcheck.outcomes import REFUSED
 from ckptcheck.report.html import report_page
@@ -71,4 +71,12 @@ def test_one_of_one(report: DrillReport) -> None:
     one = replace(report, rows=report.rows[:1], cases=report.cases[:1])
     assert (
         told(one).verdict == "FAIL: 1 of 1 kill lost more than it may: mid of save 2 was refused."
+    )
+
+
+def test_a_command_that_never_resumes_may_lack_an_argument(report: DrillReport) -> None:
+    rows = (replace(TORN, outcome=BEGAN_ANEW), replace(GOOD, outcome=BEGAN_ANEW))
+    assert told(replace(report, rows=rows)).verdict == (
+        "FAIL: 2 of 2 kills lost more than they may: mid of save 2 and after save 2 began anew. "
+        "It never resumed. If it needs an argument for that, pass it with --resume."
     )
