@@ -69,7 +69,11 @@ def _left_out(items: list[pytest.Item]) -> Iterator[pytest.Item]:
         if _is_long(item):
             of_file.setdefault(item.path, []).append(item)
     for alike in of_file.values():
-        yield from (item for place, item in enumerate(alike) if place % SAMPLED)
+        yield from (
+            item
+            for place, item in enumerate(alike)
+            if place % SAMPLED or item.get_closest_marker("whole")
+        )
 
 
 @pytest.fixture(scope="session")

@@ -65,7 +65,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "line",
     [
         pytest.param(
-            each, marks=[pytest.mark.cards] * each.startswith(("study c", "verify", "drill"))
+            each,
+            marks=[pytest.mark.cards] * each.startswith(("study c", "verify", "drill"))
+            + [pytest.mark.whole] * each.startswith("drill"),
         )
         for each in EXAMPLES
     ],

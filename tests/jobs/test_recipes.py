@@ -4,8 +4,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,16 +105,24 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Cards:
     return Cards(tmp_path_factory.mktemp("suites"))
 
 
+def of_suite(names: Sequence[str]) -> list[Any]:
+    """Return parameters; the suite of Keras takes five minutes, and is no part of a sample."""
+    return [
+        pytest.param(name, marks=[pytest.mark.whole] * name.startswith("keras"), id=name)
+        for name in names
+    ]
+
+
 @pytest.mark.timeout(900)
 @needs_cards
-@pytest.mark.parametrize("suite", ["tf2", "keras"])
+@pytest.mark.parametrize("suite", of_suite(["tf2", "keras"]))
 def test_the_suites_pass(suite: str, cards: Cards) -> None:
     assert cards[suite].verdict == "pass"
     assert len([*SUITES["keras"], *SUITES["tf2"]]) >= 16
 
 
 @needs_cards
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", of_suite(CASES))
 def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
     case = cards.case(name)
     assert (case.outcome, [(each.cause, each.stage) for each in case.diagnoses]) == (
@@ -127,6 +136,7 @@ def test_outcome_cause_and_stage(name: str, cards: Cards) -> None:
 
 
 @needs_cards
+@pytest.mark.whole
 def test_both_replicas_are_compared(cards: Cards) -> None:
     rows = at_boundary(cards.case("keras/two-replicas × checkpoint"))
     means = [rows[f"batch_normalization/moving_mean, replica {number}"] for number in (0, 1)]
@@ -147,6 +157,7 @@ def test_both_replicas_are_compared(cards: Cards) -> None:
 
 
 @needs_cards
+@pytest.mark.whole
 def test_batches_are_identified_by_their_bytes(cards: Cards) -> None:
     (found,) = cards.case("keras/tf-data × backup").diagnoses
     assert found.sentence == (
@@ -165,6 +176,7 @@ def test_tensors_created_in_the_first_step_are_compared_after_it(cards: Cards) -
 
 
 @needs_cards
+@pytest.mark.whole
 def test_remedies_fit_the_framework(cards: Cards) -> None:
     for suite in ("keras", "tf2"):
         for case in cards[suite].cases:
