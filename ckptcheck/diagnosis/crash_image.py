@@ -141,13 +141,17 @@ def _is_that_count(
 ) -> bool | None:
     """Return whether a lost counter is one of those with its value; None: it may be.
 
-    The count of an object, such as the epoch of a scheduler, is saved with that object, under its
-    own name: where objects are saved by their names, a number of the program is a different one.
+    The count of an object, such as the epoch of a scheduler, is saved within that object: where
+    objects are saved by their names, a bare number of the program is a different one.
     """
     holder, _, name = row.name.rpartition("/")
-    if not holder or any(_words(each.name) == _words(name) for each in equal):
+    if not holder or any(_is_nested(each) or _words(each.name) == _words(name) for each in equal):
         return True
-    return False if any(re.search(r"[./]", each.name) for each in arrays) else None
+    return False if any(map(_is_nested, arrays)) else None
+
+
+def _is_nested(saved: Saved) -> bool:
+    return re.search(r"[./]", saved.name) is not None
 
 
 def _are_namesakes(row: TensorComparison, saved: Saved) -> bool:

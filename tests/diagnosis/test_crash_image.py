@@ -121,7 +121,9 @@ def test_it_may_be_where_nothing_is_saved_by_the_name_of_an_object(tmp_path: Pat
     assert of_scheduler(tmp_path) is None
 
 
-@pytest.mark.parametrize("name", ["sched.last_epoch", "last_epoch", "lr.scheduler.last_epoch"])
+@pytest.mark.parametrize(
+    "name", ["sched.last_epoch", "last_epoch", "lr.scheduler.last_epoch", "optimizer.vars.0"]
+)
 def test_its_own_epoch_was_not_applied(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], name: BOUNDARY})
     assert of_scheduler(tmp_path) == "not applied at load"
