@@ -95,16 +95,20 @@ def _taken_at(image: Path, marks: Sequence[Operation]) -> float:
 
 
 def _tried(drill: Drill, number: int, label: str, alike: Sequence[CrashState]) -> Row:
-    state, save = alike[0], drill.saves[number - 1]
-    folder = killed_of(drill.runs.folder, label)
-    write(state, folder / FOUND)
-    is_whole = _is_whole(state)
-    earlier = drill.saves[number - 2].done if number > 1 else 0
-    killed = Killed(folder, Death(save.done, 0.0), save.done, {}, (), _KILLED)
-    disk = OnDisk(is_whole, True, state.description)
-    row = restarted(drill, label, Left(killed, disk, save.done if is_whole else earlier))
+    state = alike[0]
+    write(state, killed_of(drill.runs.folder, label) / FOUND)
+    row = restarted_in(drill, number, label, OnDisk(_is_whole(state), True, state.description))
     cut = Cut.POWER if state.family is Family.UNSYNCED else Cut.IN_SAVE
     return replace(row, alike=len(alike), cut=cut)
+
+
+def restarted_in(drill: Drill, number: int, label: str, disk: OnDisk) -> Row:
+    """Start the command again in a state of a save, which lies where a kill would leave it."""
+    save = drill.saves[number - 1]
+    folder = killed_of(drill.runs.folder, label)
+    earlier = drill.saves[number - 2].done if number > 1 else 0
+    killed = Killed(folder, Death(save.done, 0.0), save.done, {}, (), _KILLED)
+    return restarted(drill, label, Left(killed, disk, save.done if disk.is_whole else earlier))
 
 
 def _is_whole(state: CrashState) -> bool:

@@ -13,17 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from ckptcheck.crash_states.file_status import Status
-from ckptcheck.drills.crashes import Attempt
+from ckptcheck.drills.crashes import Attempt, restarted_in
 from ckptcheck.drills.drilled import Cut, Row
-from ckptcheck.drills.killing import Killed, run_and_kill
+from ckptcheck.drills.killing import run_and_kill
 from ckptcheck.drills.on_disk import on_disk
 from ckptcheck.drills.points import AFTER_SAVE, Point, trigger_of
-from ckptcheck.drills.tried import Drill, Left, restarted
-from ckptcheck.drills.watching import Death
+from ckptcheck.drills.tried import Drill, without_images
 from ckptcheck.run.folder import FOUND, crash_image_of, killed_of
 from ckptcheck.run.task import CONTROL_HASH_SEED
-
-_KILLED = -9
 
 
 def attempts_seen(drill: Drill, number: int) -> list[Attempt]:
@@ -57,9 +54,7 @@ def _seen(drill: Drill, number: int) -> list[Path]:
             taken.append(copies / str(len(taken)))
             shutil.copytree(runs.place, taken[-1], symlinks=True)
 
-    request = replace(
-        runs.request(copies / "run"), saves=(0,), images=str(copies / "run"), points=()
-    )
+    request = without_images(runs, copies / "run")
     runs.make_place()
     trigger = trigger_of(Point(AFTER_SAVE, number), drill.saves, drill.steps)
     run_and_kill(runs, request, CONTROL_HASH_SEED, trigger, at_change=copy)
@@ -92,13 +87,10 @@ def _bytes_of(path: Path | None) -> bytes | None:
 
 
 def _tried(drill: Drill, number: int, label: str, state: Path, alike: int) -> Row:
-    save = drill.saves[number - 1]
     before, after = _around(drill, number)
     disk = on_disk(state, before, after, number, over=False)
     folder = killed_of(drill.runs.folder, label)
     folder.mkdir(parents=True)
     shutil.move(state, folder / FOUND)
-    killed = Killed(folder, Death(save.done, 0.0), save.done, {}, (), _KILLED)
-    earlier = drill.saves[number - 2].done if number > 1 else 0
-    row = restarted(drill, label, Left(killed, disk, save.done if disk.is_whole else earlier))
+    row = restarted_in(drill, number, label, disk)
     return replace(row, alike=alike, cut=Cut.IN_SAVE)
