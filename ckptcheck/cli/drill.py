@@ -25,7 +25,7 @@ EXIT_CODES = (
     "1 one did; 2 the request is wrong; 3 a kill could not be judged. "
     "Of --suite: 0 every saver was run; 3 one could not be."
 )
-# What goes with `--suite`; the others are about a command.
+# The options that go with `--suite`. All others are about a command.
 _OF_SUITE = frozenset(("suite", "only", "json"))
 EXAMPLES = (
     ("drill -- python train.py {run}", "Kill a command at every point of its second save:"),

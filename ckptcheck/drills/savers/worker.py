@@ -60,7 +60,7 @@ def _write(item: Mapping[str, str]) -> None:
 
     try:
         _functions(item)[0](place.run, saved)
-    except Exception:  # the others are still written
+    except Exception:  # one saver that fails must not stop the rest
         place.trouble.write_text(traceback.format_exc(), encoding="utf-8")
     place.states.write_text(json.dumps(states), encoding="utf-8")
 
