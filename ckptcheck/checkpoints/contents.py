@@ -37,11 +37,12 @@ _DAMAGED = (
 
 @dataclass(frozen=True)
 class Named:
-    """An array of a file."""
+    """An array of a file. `is_number`: it was saved as a plain number, not as an array."""
 
     name: str
     kind: Kind
     value: Array
+    is_number: bool = False
 
 
 def of_checkpoint(location: Location) -> tuple[list[Named], tuple[Path, ...]]:
@@ -52,7 +53,10 @@ def of_checkpoint(location: Location) -> tuple[list[Named], tuple[Path, ...]]:
     """
     checkpoint = location.open()
     entries = [entry for entry in checkpoint.entries.values() if entry.dtype is not None]
-    named = [Named(entry.name, entry.kind, checkpoint.value(entry)) for entry in entries]
+    named = [
+        Named(entry.name, entry.kind, checkpoint.value(entry), not checkpoint.is_tensor(entry))
+        for entry in entries
+    ]
     return named, checkpoint.files
 
 
@@ -118,7 +122,8 @@ def of_file(file: Path) -> Iterator[Named]:
     """
     try:
         for name, value in _contents(file):
-            yield Named(name, by_name(name, value.dtype.kind, value.size == 1), value)
+            kind = by_name(name, value.dtype.kind, value.size == 1)
+            yield Named(name, kind, value, file.suffix == ".json" and not value.shape)
     except _DAMAGED as error:
         raise ValueError(f"{file} is damaged: {error}") from error
 

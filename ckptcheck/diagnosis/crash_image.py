@@ -27,7 +27,12 @@ MOST_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Saved:
-    """An array in the image. `number` is its value, if it is a single number."""
+    """An array in the image.
+
+    Attributes:
+        number: Its value, if it is a single number.
+        is_plain: Whether it was saved as a number of Python's, not as an array.
+    """
 
     name: str
     kind: Kind
@@ -35,6 +40,7 @@ class Saved:
     dtype: np.dtype[Any]
     digest: str
     number: float | None
+    is_plain: bool
 
 
 @dataclass(frozen=True)
@@ -66,14 +72,17 @@ class CrashImage:
         from ckptcheck.checkpoints.contents import of_folder
 
         try:
-            return tuple(_saved(each.name, each.kind, each.value) for each in of_folder(self.files))
+            return tuple(
+                _saved(each.name, each.kind, each.value, each.is_number)
+                for each in of_folder(self.files)
+            )
         except (CkptcheckError, OSError, ValueError):
             return None
 
 
-def _saved(name: str, kind: Kind, value: Array) -> Saved:
+def _saved(name: str, kind: Kind, value: Array, is_plain: bool) -> Saved:
     number = float(value.item()) if value.size == 1 and value.dtype.kind in "biuf" else None
-    return Saved(name, kind, value.size, value.dtype, digest(value), number)
+    return Saved(name, kind, value.size, value.dtype, digest(value), number, is_plain)
 
 
 def settled(comparison: Comparison, control: Run, image: CrashImage | None) -> Comparison:
@@ -142,12 +151,13 @@ def _is_that_count(
     """Return whether a lost counter is one of those with its value; None: it may be.
 
     The count of an object, such as the epoch of a scheduler, is saved within that object: where
-    objects are saved by their names, a bare number of the program is a different one.
+    objects are saved by their names, a bare number of Python's is the program's own. A bare array
+    may be the count itself, under a name that the program chose.
     """
     holder, _, name = row.name.rpartition("/")
     if not holder or any(_is_nested(each) or _words(each.name) == _words(name) for each in equal):
         return True
-    return False if any(map(_is_nested, arrays)) else None
+    return False if all(each.is_plain for each in equal) and any(map(_is_nested, arrays)) else None
 
 
 def _is_nested(saved: Saved) -> bool:
@@ -160,4 +170,5 @@ def _are_namesakes(row: TensorComparison, saved: Saved) -> bool:
 
 
 def _words(name: str) -> list[str]:
-    return re.findall(r"[a-z]+|\d+", name.lower())
+    """Return the words of a name, in the singular: `optimizer.iterations` is named `iteration`."""
+    return [word.removesuffix("s") for word in re.findall(r"[a-z]+|\d+", name.lower())]

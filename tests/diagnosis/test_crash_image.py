@@ -112,8 +112,14 @@ def of_scheduler(folder: Path) -> str | None:
 
 
 def test_the_epoch_of_the_program_is_not_that_of_a_scheduler(tmp_path: Path) -> None:
-    np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], "epoch": BOUNDARY})
+    np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"]})
+    (tmp_path / "state.json").write_text(json.dumps({"epoch": BOUNDARY}))
     assert of_scheduler(tmp_path) == "omitted at save"
+
+
+def test_an_array_may_be_it_under_a_name_of_the_program(tmp_path: Path) -> None:
+    np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], "epoch": BOUNDARY})
+    assert of_scheduler(tmp_path) is None
 
 
 def test_it_may_be_where_nothing_is_saved_by_the_name_of_an_object(tmp_path: Path) -> None:
@@ -122,7 +128,14 @@ def test_it_may_be_where_nothing_is_saved_by_the_name_of_an_object(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "name", ["sched.last_epoch", "last_epoch", "lr.scheduler.last_epoch", "optimizer.vars.0"]
+    "name",
+    [
+        "sched.last_epoch",
+        "last_epoch",
+        "last_epochs",
+        "lr.scheduler.last_epoch",
+        "optimizer.vars.0",
+    ],
 )
 def test_its_own_epoch_was_not_applied(tmp_path: Path, name: str) -> None:
     np.savez(tmp_path / "state.npz", **{"model.w": FULL["w"], name: BOUNDARY})
