@@ -98,6 +98,10 @@ class RunProgress:
         self._emit(run, "submitted")
         self._emit(run, "described", first=first, steps=steps)
 
+    def planned(self, text: str) -> None:
+        """Pass on what is still to come, in words."""
+        self.watch(Event(_Process(self.command), "planned", {"text": text}))
+
     def stepped(self, run: str, done: int) -> None:
         """Pass on how many steps a run has done."""
         self.done[run] = done

@@ -34,7 +34,7 @@ EXAMPLES = (
         "In the middle of the first two saves, and where the disk fails them:",
     ),
     (
-        "drill --budget 600 --junit junit.xml -- python train.py {run}",
+        "drill --budget 10m --junit junit.xml -- python train.py {run}",
         "In CI, the most telling points first, for ten minutes:",
     ),
 )
@@ -87,14 +87,14 @@ EXAMPLES = (
 )
 @option(
     "--budget",
-    type=float,
+    type=options.seconds,
     metavar="SECONDS",
-    help="Try no further point after SECONDS. The most telling points come first.",
+    help="Try no further point after SECONDS, or 10m, or 1h. The most telling points come first.",
     group=options.HOW,
 )
 @option(
     "--grace",
-    type=float,
+    type=options.seconds,
     default=30.0,
     metavar="SECONDS",
     help="Time between SIGTERM and SIGKILL, at the point term.",

@@ -23,6 +23,21 @@ OUTPUT = "Output"
 PATH = click.Path(path_type=Path)
 
 
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def seconds(value: str | float) -> float:
+    """Return a time in seconds, as people write it: 300, 5m or 1.5h."""
+    text = str(value).strip()
+    unit = _UNITS.get(text[-1:])
+    try:
+        return float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{value!r} is not a time. Write seconds, minutes or hours: 300, 5m, 1h."
+        ) from None
+
+
 def output_file(name: str, text: str) -> Decorator:
     """Declare an option that names a file to write."""
     return option(name, type=PATH, metavar="FILE", help=text, group=OUTPUT)
@@ -48,7 +63,7 @@ job_settings = together(
 machines = together(
     option(
         "--timeout",
-        type=float,
+        type=seconds,
         default=300.0,
         metavar="SECONDS",
         help="Kill a process that is silent for SECONDS.",
@@ -138,7 +153,7 @@ drilled = together(
     _max_steps,
     option(
         "--timeout",
-        type=float,
+        type=seconds,
         default=300.0,
         metavar="SECONDS",
         help="Kill a run that makes no step for SECONDS.",

@@ -64,6 +64,9 @@ class ProgressView:
             self._kept += 1
         elif event.kind == "submitted":
             self._submit()
+        elif event.kind == "planned":
+            text = f"ckptcheck: {event.name}: {event.facts['text']}"
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         elif event.kind == "described":
             self._described(event)
         elif event.kind == "step" and event.name in self._bars:

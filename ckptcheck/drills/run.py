@@ -55,6 +55,8 @@ from ckptcheck.tolerance import Tolerance
 GRACE = 30.0  # seconds, as most clusters give
 # The saves after SIGTERM at which the control's state is recorded at once; see also `tried`.
 _LATER = 4
+# What a try takes, in runs: a part of one, and then the rest of it in a new process.
+_COST = 1.5
 _SEEN_ALONE = "The states of a save are those that were seen between two changes of its files."
 
 
@@ -139,7 +141,9 @@ def drill(
         seen = _first_run(runs, numbers, is_traced=states and not why_not_traced)
         numbers = _numbers(numbers, seen)
         wanted = [Point(name, number) for name in names for number in numbers]
+        control_begun = time.monotonic()
         runs = _control(runs, seen, numbers, wanted)
+        took = time.monotonic() - control_begun
         has_all = states and not why_not_traced
         of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=has_all)
         left_out: dict[str, str] = {}
@@ -148,6 +152,7 @@ def drill(
         ]
         attempts += _faults(of_all, numbers, left_out) if faults else ()
         attempts += _states(of_all, numbers, left_out, why_not_traced) if states else ()
+        progress.planned(_plan(len(attempts), took, budget))
         rows = _tried(attempts, budget, begun, left_out)
         timeline = Timeline(of_all.steps, tuple(save.done for save in seen))
         return _reported(asked.name, rows, timeline, left_out)
@@ -172,6 +177,14 @@ def _tried(
         if why:
             left_out[label] = why
     return rows
+
+
+def _plan(tries: int, seconds: float, budget: float | None) -> str:
+    """Say how many tries are to come, and how long they take, if the control took `seconds`."""
+    total = tries * seconds * _COST
+    shown = f"{total / 60:.0f} min" if total >= 90 else f"{total:.0f} s"
+    limit = "" if budget is None else f", or less with the budget of {budget:g} s"
+    return f"{counted(tries, 'restart')} to try, which may take {shown}{limit}"
 
 
 def _check(budget: float | None, grace: float) -> None:

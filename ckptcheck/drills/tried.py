@@ -287,10 +287,11 @@ def _judged(drill: Drill, label: str, boundary: int, trouble: str, reason: str) 
         )
     question = Question(runs.command.name, label, RECOVERED, boundary)
     (case,) = judge_all([question], {runs.command.name: evidence}, drill.terms)
-    if trouble or reason or not run_more([case], runs):
-        return case
-    (case,) = judge_all([question], {runs.command.name: evidence_of(runs)}, drill.terms)
-    return case
+    if not (trouble or reason) and run_more([case], runs):
+        (case,) = judge_all([question], {runs.command.name: evidence_of(runs)}, drill.terms)
+    # A drill has many rows, and a checkpoint may be large.
+    control, resumed = (run and run.without_values() for run in (case.control, case.resumed))
+    return replace(case, control=control, resumed=resumed)
 
 
 def _told(row: Row, trouble: str, reason: str, folder: Path) -> Row:

@@ -6,7 +6,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
+from ckptcheck.job.protocol import Tensor
 from ckptcheck.job.schedule import Schedule
+from ckptcheck.kinds import Kind
 from ckptcheck.run.snapshots import FINAL, INITIAL, Snapshot, after_point, boundary_point
 
 # The role of a run that a script records itself.
@@ -199,6 +203,20 @@ class Run:
         """Return a control for the comparison with a run resumed from that boundary."""
         return replace(self, facts=replace(self.facts, schedule=self.facts.schedule.at(boundary)))
 
+    def without_values(self) -> "Run":
+        """Return what a report shows of a judged run: of its state, moving statistics alone.
+
+        All other tensors keep their names and kinds, and are empty.
+        """
+        boundary = self.facts.schedule.boundary
+        points = (INITIAL, boundary_point(boundary), after_point(boundary), FINAL)
+        kept = {
+            point: {name: _shown(tensor) for name, tensor in self.snapshots[point].items()}
+            for point in points
+            if point in self.snapshots
+        }
+        return replace(self, snapshots=kept)
+
     def _snapshot(self, point: str) -> Snapshot:
         stored = self.snapshots[point]
         if not (self.names or self.hidden):
@@ -208,3 +226,9 @@ class Run:
             for name, tensor in stored.items()
             if name not in self.hidden
         }
+
+
+def _shown(tensor: Tensor) -> Tensor:
+    if tensor.kind is Kind.MOVING_STATISTIC:
+        return tensor
+    return Tensor(tensor.kind, np.empty(0, tensor.value.dtype))

@@ -83,3 +83,10 @@ def test_a_run_of_unknown_length_ends_its_bar(done: int | None, bar: str) -> Non
     shown(Console(file=written, width=80, force_terminal=True, color_system=None), done)
     assert bar in written.getvalue()
     assert ("9/9" in written.getvalue()) == (done == 9)
+
+
+def test_what_is_to_come_is_said_once() -> None:
+    output = io.StringIO()
+    with progress.ProgressView(Console(file=output)) as view:
+        view(Event(Named("train.py"), "planned", {"text": "7 restarts to try [all]"}))
+    assert output.getvalue() == "ckptcheck: train.py: 7 restarts to try [all]\n"
