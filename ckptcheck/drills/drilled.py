@@ -1,13 +1,13 @@
 """What came of a drill: a row for each point, and the verdict on all of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
 from ckptcheck.counts import counted, filled
 from ckptcheck.filetools.fsck_findings import Finding
-from ckptcheck.outcomes import DIVERGED, FAIL, INCONCLUSIVE, PASS, RECOVERED
+from ckptcheck.outcomes import FAIL, INCONCLUSIVE, PASS, RECOVERED
 from ckptcheck.report.case import Case
 from ckptcheck.report.report import Report, finite
 from ckptcheck.report.sentences import listed, story
@@ -245,15 +245,3 @@ def _why_unproven(noticed: Noticed) -> str:
             "that for a finished job. Let it end with an error."
         )
     return ""
-
-
-def case_of(row: Row, command: str) -> Case:
-    """Return the case of a row, with an outcome that every report knows, and the row's reason."""
-    known = {LOST_WORK: RECOVERED, BEGAN_ANEW: DIVERGED}
-    outcome = known.get(row.outcome, row.outcome)
-    if row.outcome == LOST_WORK and not row.is_good:
-        outcome = DIVERGED
-    case = row.case or Case(command, row.point, RECOVERED, outcome)
-    did = f"After the fault, {row.noticed.text}." if row.noticed and not row.is_good else ""
-    reason = " ".join(filter(None, [did, row.reason]))
-    return replace(case, boundary=None, outcome=outcome, reason=reason or None)

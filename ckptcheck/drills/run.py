@@ -24,8 +24,9 @@ from ckptcheck.counts import counted
 from ckptcheck.crash_states.strace_log import why_not
 from ckptcheck.diagnosis.allowances import Terms, parse
 from ckptcheck.drills.asked import asked_for
+from ckptcheck.drills.cases import case_of
 from ckptcheck.drills.crashes import LOG, Attempt, attempts_at, first_of, images_of
-from ckptcheck.drills.drilled import INTERRUPTED, DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.drilled import INTERRUPTED, DrillReport, Row, Timeline
 from ckptcheck.drills.faults import NOT_STOPPED, prefix_without_override, try_fault
 from ckptcheck.drills.killing import Killed, run_and_kill
 from ckptcheck.drills.points import (

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from ckptcheck.counts import counted, filled
+from ckptcheck.drills.cases import case_of
 from ckptcheck.drills.drilled import (
     BEGAN_ANEW,
     LOST_WORK,
     Cut,
     DrillReport,
     Row,
-    case_of,
     lost_by,
     total,
 )
@@ -29,23 +29,6 @@ MEANINGS = {
 }
 _MOST_NAMED = 3
 _NEVER_RESUMED = " It never resumed. If it needs an argument for that, pass it with --resume."
-_WHOLE_SAVES = (
-    "Write each save to a temporary name beside its own, flush and os.fsync it, then os.replace "
-    "it: a kill then leaves the last save or the new one, never a part. Delete old saves only "
-    "after that."
-)
-
-
-_SYNCED = (
-    "Before a file is renamed onto its name, call file.flush() and os.fsync(file.fileno()), and "
-    "os.fsync of its folder after that: else a power failure may keep the name and lose the data."
-)
-_KEPT = (
-    "Write each save to a temporary name beside its own, and os.replace it only once every write, "
-    "flush and close has succeeded. Delete or change what is older only after that, and let an "
-    "error of the save end the command or be reported."
-)
-_ADVICE = {Cut.IN_SAVE: _WHOLE_SAVES, Cut.POWER: _SYNCED, Cut.FAULT: _KEPT}
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -142,17 +125,9 @@ def stories(report: DrillReport) -> list[list[str]]:
     alike: dict[tuple[str, ...], list[Row]] = {}
     for row in report.rows:
         if not row.is_good:
-            alike.setdefault((row.outcome, *_why(row, command)), []).append(row)
+            lines = story(case_of(row, command)).splitlines()[1:]
+            alike.setdefault((row.outcome, *lines), []).append(row)
     return [
         [f"{listed([row.point for row in rows])}: {outcome}", *lines]
         for (outcome, *lines), rows in alike.items()
     ]
-
-
-def _why(row: Row, command: str) -> list[str]:
-    lines = story(case_of(row, command)).splitlines()[1:]
-    lines += [f"  fsck: {each.what}, {each.where}: {each.effect}" for each in row.findings]
-    is_said = any("os.replace" in line for line in lines) and row.cut is Cut.IN_SAVE
-    if row.outcome != INCONCLUSIVE and row.cut in _ADVICE and not is_said:
-        lines.append(f"  {row.cut.value}: {_ADVICE[row.cut]}")
-    return lines

@@ -75,6 +75,8 @@ class Case:
     acceptance: tuple[str, ...] = ()
     # What became of each file outside the checkpoint folder: `new`, `changed` or `deleted`.
     wrote: Mapping[str, str] = field(default_factory=dict)
+    # What else there is to say of it, in sentences: of a drill, what `fsck` found.
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

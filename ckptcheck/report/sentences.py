@@ -94,6 +94,7 @@ def story(case: Case) -> str:
         lines.append(f"  To accept: {options}")
     if more := why_accept_more(case):
         lines.append(f"  {more}")
+    lines += [f"  {note}" for note in case.notes]
     return "\n".join(lines)
 
 

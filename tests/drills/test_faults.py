@@ -17,7 +17,8 @@ from ckptcheck.command.runs import CommandRuns
 from ckptcheck.commands import RunProgress
 from ckptcheck.diagnosis.allowances import Terms
 from ckptcheck.drills import faults
-from ckptcheck.drills.drilled import Cut, DrillReport, Noticed, Reaction, Row, Timeline, case_of
+from ckptcheck.drills.cases import case_of
+from ckptcheck.drills.drilled import Cut, DrillReport, Noticed, Reaction, Row, Timeline
 from ckptcheck.drills.faults import (
     _finished,
     _limit,

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.cases import case_of
+from ckptcheck.drills.drilled import BEGAN_ANEW, LOST_WORK, Cut, DrillReport, Row, Timeline
 from ckptcheck.drills.sentences import told
+from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.outcomes import REFUSED
 from ckptcheck.report.html import report_page
 from ckptcheck.report.outputs import junit, markdown
@@ -65,6 +67,21 @@ def test_a_page(report: DrillReport) -> None:
         assert text in page
     assert '<div class="drawing"><svg width="600"></svg></div>' in page
     assert "evaluation loss" not in page.partition("</table>")[0]
+
+
+def test_every_output_says_what_fsck_found_and_how_to_save(report: DrillReport) -> None:
+    found = (Finding("bad", "The file is empty", "last.pt", "a restore raises", "Delete it."),)
+    row = replace(TORN, findings=found, cut=Cut.IN_SAVE)
+    whole = replace(report, rows=(row, GOOD), cases=(case_of(row, "train.py"), report.cases[1]))
+    for text in (
+        "fsck: The file is empty, last.pt: a restore raises",
+        "After a kill within a save: Write",
+    ):
+        assert text in report_page(whole, "")
+        assert f"<p>{text}" in markdown.of_report(whole)
+        assert f"\n  {text}" in junit.of_report(whole)
+        with pytest.raises(AssertionError, match=f"\n  {text}"):
+            whole.assert_recovered()
 
 
 def test_one_of_one(report: DrillReport) -> None:

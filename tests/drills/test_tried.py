@@ -10,7 +10,8 @@ import pytest
 
 from ckptcheck.diagnosis.catalogue import diagnosis
 from ckptcheck.diagnosis.cause import Diagnosis
-from ckptcheck.drills.drilled import DrillReport, Row, Timeline, case_of
+from ckptcheck.drills.cases import case_of
+from ckptcheck.drills.drilled import DrillReport, Row, Timeline
 from ckptcheck.drills.tried import _told
 from ckptcheck.filetools.fsck_findings import Finding
 from ckptcheck.report.case import Case

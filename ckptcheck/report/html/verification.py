@@ -178,7 +178,7 @@ def _case(case: Case, name: str) -> Section:
     measure = [measured(case.comparison)] if case.comparison is not None else []
     return Section(
         in_one_line(f"{case.name}: {_outcome(case)}"),
-        texts=[*reason, *measure],
+        texts=[*reason, *measure, *case.notes],
         quotes=[(f"The exception of the restore: {case.error.type}", case.error.message)]
         if case.error
         else [],

@@ -104,6 +104,7 @@ def _detail(case: Case) -> str:
     if options := how_to_accept(case):
         more = f" {_html(why_accept_more(case))}".rstrip()
         lines.append(f"<p><b>To accept:</b> <code>{_escaped(options)}</code>{more}</p>")
+    lines += [f"<p>{_html(note)}</p>" for note in case.notes]
     if not lines:
         return ""
     opened = " open" if case.is_wrong else ""
