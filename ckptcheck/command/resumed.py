@@ -1,6 +1,8 @@
 """What is known of a resumed run only once it has ended, beside its control."""
 
 import json
+import pickle
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,19 +99,30 @@ def _whole_batch(
 
 
 def _changed_files(control: Path, resumed: Path) -> list[str]:
-    """Return the files of arrays that both runs wrote at the end, and that hold other values.
+    """Return the files that may hold state, and that are not at the end what the control left.
 
+    Of arrays that both runs wrote, the values are compared, and of a pickle whether it is whole.
     Files whose own counts differ are of different steps, and are not compared.
     """
     ours, theirs = control / "written", resumed / "written"
-    common = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
-    return [
-        str(path)
-        for path in common
-        if holds_arrays(ours / path)
-        and (theirs / path).is_file()
-        and _differ(_contents(ours / path), _contents(theirs / path))
-    ]
+    names = (path.relative_to(ours) for path in sorted(ours.rglob("*")) if path.is_file())
+    return [str(name) for name in names if _is_other(ours / name, theirs / name, str(name))]
+
+
+def _is_other(ours: Path, theirs: Path, name: str) -> bool:
+    if not theirs.is_file():  # a number in a name may be a time, or of a step
+        return not re.search(r"\d", name) and (_is_pickle(ours) or holds_arrays(ours))
+    if _is_pickle(ours):
+        return not _is_pickle(theirs)
+    return holds_arrays(ours) and _differ(_contents(ours), _contents(theirs))
+
+
+def _is_pickle(file: Path) -> bool:
+    """Return whether a file begins with a pickle of protocol 2 or later, and ends with one."""
+    with file.open("rb") as opened:
+        begins = opened.read(1) == pickle.PROTO
+        opened.seek(max(0, file.stat().st_size - 1))
+        return begins and opened.read(1) == pickle.STOP
 
 
 # The digest of each tensor in a file by name, and what the file counts.

@@ -223,9 +223,10 @@ def why_cut(comparison: Comparison) -> str | None:
 
 def _why_files_differ(files: list[str]) -> str:
     return filled(
-        "All that was seen is equal, but {names}, which the command wrote, {count:holds|hold} "
-        "values that differ from the control's: state outside of the framework was lost, "
-        "or {count:it depends|they depend} on the time.",
+        "All that was seen is equal, but at the end, {names}, which the command wrote, "
+        "{count:is|are} missing or torn, or {count:holds|hold} other values than the control's: "
+        "state outside of the framework or a file was lost, or {count:it depends|they depend} on "
+        "the time.",
         names=some(files, 3),
         count=len(files),
     )

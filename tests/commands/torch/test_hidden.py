@@ -89,9 +89,9 @@ def test_it_is_seen_where_it_is_lost(place: str, tmp_path: Path) -> None:
     assert f" {NAMED[place]}" in case.reason
     if place == "file":
         assert case.reason == (
-            "All that was seen is equal, but best.pt, which the command wrote, holds values that "
-            "differ from the control's: state outside of the framework was lost, or it depends on "
-            "the time."
+            "All that was seen is equal, but at the end, best.pt, which the command wrote, is "
+            "missing or torn, or holds other values than the control's: state outside of the "
+            "framework or a file was lost, or it depends on the time."
         )
 
 
