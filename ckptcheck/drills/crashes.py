@@ -1,7 +1,7 @@
 """The crash states of a save, each kind of which the command is started again from."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ def images_of(folder: Path) -> Path:
 
 
 def attempts_at(drill: Drill, number: int) -> list[Attempt]:
-    """Return, by name, what tries the crash states of a save: each kind of them once.
+    """Return, by name, what tries the crash states of a save: each kind of them once, or twice.
 
     The most telling come first, in case a budget ends the drill early.
 
@@ -49,9 +49,25 @@ def attempts_at(drill: Drill, number: int) -> list[Attempt]:
         kinds.setdefault(state.kind, []).append(state)
     return [
         (label, partial(_tried, drill, number, label, alike))
-        for alike in sorted(kinds.values(), key=lambda alike: _harmed(alike[0]), reverse=True)
+        for of_kind in sorted(kinds.values(), key=lambda each: _harmed(each[0]), reverse=True)
+        for alike in _apart(of_kind)
         for label in [f"state {alike[0].number} of save {number}"]
     ]
+
+
+def _apart(alike: Sequence[CrashState]) -> Iterator[Sequence[CrashState]]:
+    """Yield the states of a kind together, but for one that a reader may take for whole.
+
+    A file of several records that ends between two of them is such a state, and no half of a
+    write: the last that ends with a whole one is tried, too.
+    """
+    whole_writes = [each for each in alike[1:] if each.family is Family.PREFIX]
+    if Status.PARTIAL not in alike[0].statuses.values() or not whole_writes:
+        yield alike
+        return
+    last = whole_writes[-1]
+    yield [each for each in alike if each is not last]
+    yield [last]
 
 
 def _harmed(state: CrashState) -> tuple[int, bool]:
@@ -71,7 +87,9 @@ def _states(drill: Drill, number: int) -> list[CrashState]:
         base = crash_image_of(images, drill.saves[number - 2].done)
         begins = _taken_at(base, marks)
     if not after.exists() or not base.exists():
-        raise NotVerifiedError(f"The folder after save {number} was not kept.")
+        raise NotVerifiedError(
+            f"How the folder was after save {number} is unknown: training went on meanwhile."
+        )
     ends = _taken_at(after, marks)
     operations = read(folder / LOG, drill.runs.place)
     of_save = [each for each in operations if begins < each.time < ends]

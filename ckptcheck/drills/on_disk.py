@@ -21,11 +21,14 @@ class OnDisk:
         is_whole: whether the save was finished: it left what a run leaves that is not killed.
         is_begun: whether any of it is on disk.
         text: what there is of it, as a row of a table says it.
+        may_be_whole: whether it is not known to be whole only as its bytes differ: it holds the
+            time, or files that later steps write, too.
     """
 
     is_whole: bool
     is_begun: bool
     text: str
+    may_be_whole: bool = False
 
 
 def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over: bool) -> OnDisk:
@@ -50,7 +53,8 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
     if there == old and _equal(found, before or found, there):
         return OnDisk(False, False, f"nothing of save {number}")
     text = _difference(there, new) or "files of the final size, with other bytes"
-    return OnDisk(False, True, f"part of save {number}: {text}")
+    is_full = there.keys() == new.keys() and all(there[name] >= new[name] for name in new)
+    return OnDisk(False, True, f"part of save {number}: {text}", is_full)
 
 
 def _logs(before: Path | None, after: Path) -> set[str]:

@@ -58,6 +58,7 @@ GRACE = 30.0  # seconds, as most clusters give
 _LATER = 4
 # What a try takes, in runs: a part of one, and then the rest of it in a new process.
 _COST = 1.5
+_MOST_PLACES = 4
 _SEEN_ALONE = "The states of a save are those that were seen between two changes of its files."
 
 
@@ -213,7 +214,10 @@ def _states(
 ) -> Iterator[Attempt]:
     """Yield, by name, what tries the crash states of each save; note those that nothing shows."""
     for number in numbers:
-        yield from (attempts_seen if why_not_traced else attempts_at)(drill, number)
+        try:
+            yield from (attempts_seen if why_not_traced else attempts_at)(drill, number)
+        except NotVerifiedError as error:  # the points can be tried all the same
+            left_out[f"states of save {number}"] = str(error)
         if why_not_traced:
             left_out[f"power loss in save {number}"] = f"{why_not_traced} {_SEEN_ALONE}"
 
@@ -313,7 +317,23 @@ def _control(
             "`ckptcheck verify` judges each rank."
         )
     _check_equal(runs)
+    _check_saves(*map(observed, (first_of(runs.folder), control_of(runs.folder))))
     return runs
+
+
+def _check_saves(first: Mapping[str, Any], control: Mapping[str, Any]) -> None:
+    """Raise `NotVerifiedError` if two runs save after different steps; a thread may be late."""
+    if first["written_aside"] or control["written_aside"] or _dones(first) == _dones(control):
+        return
+    here, there = (_places(_dones(each)) for each in (first, control))
+    raise NotVerifiedError(
+        f"The command saves after other steps in each run: first after {here}, then after {there}. "
+        "A drill kills at the same save in each: let it save by steps or epochs, not by the time."
+    )
+
+
+def _places(dones: Sequence[int]) -> str:
+    return ", ".join(map(str, dones[:_MOST_PLACES])) + (", …" if len(dones) > _MOST_PLACES else "")
 
 
 def _check_equal(runs: CommandRuns) -> None:

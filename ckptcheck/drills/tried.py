@@ -89,8 +89,42 @@ class Left:
 
 
 def try_point(drill: Drill, point: Point) -> Row:
-    """Kill the command at a point, start it again, and judge what it does."""
-    left = _killed(drill, point)
+    """Kill the command at a point, start it again, and judge what it does.
+
+    A kill within a save that comes too late is tried again, each time earlier.
+    """
+    *earlier, last = range(_ATTEMPTS if point.name in IN_SAVE else 1)
+    for attempt in earlier:
+        left = _killed_at(drill, point, attempt)
+        if not left.disk.is_whole:
+            row = _row(drill, point, left)
+            if not _is_late(drill, point, left, row):
+                return row
+        _forget(drill.runs, point.label)
+    left = _killed_at(drill, point, last)
+    row = _row(drill, point, left)
+    if drill.has_states or not (row.is_good and _is_late(drill, point, left, row)):
+        return row
+    return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=_TOO_LATE)
+
+
+def _is_late(drill: Drill, point: Point, left: Left, row: Row) -> bool:
+    """Return whether a kill within a save came after it: what it left is whole, or restores so."""
+    if point.name not in IN_SAVE:
+        return False
+    went_on = row.went_on_at == drill.saves[point.save - 1].done
+    return left.disk.is_whole or (left.disk.may_be_whole and went_on)
+
+
+def _forget(runs: CommandRuns, label: str) -> None:
+    """Delete the runs that were started again under a label."""
+    name = resumed_of(runs.folder, label, 0).name.rpartition("@")[0]
+    for folder in runs.folder.glob(f"{name}@*"):
+        shutil.rmtree(folder)
+
+
+def _row(drill: Drill, point: Point, left: Left) -> Row:
+    """Start again what was killed at a point, and judge what it does."""
     why = _why_missed(drill, point, left)
     if why:
         return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=why)
@@ -117,8 +151,7 @@ def _why_missed(drill: Drill, point: Point, left: Left) -> str:
         return "It ended before this point."
     if point.name == TERM and left.killed.done >= drill.steps:
         return _FINISHED
-    is_late = point.name in IN_SAVE and left.disk.is_whole
-    return _TOO_LATE if is_late and not drill.has_states else ""  # crash states miss nothing
+    return ""
 
 
 def _know(runs: CommandRuns, done: int) -> None:
@@ -133,17 +166,9 @@ def _know(runs: CommandRuns, done: int) -> None:
 # --- The kill -------------------------------------------------------------------------------
 
 
-def _killed(drill: Drill, point: Point) -> Left:
-    for attempt in range(_ATTEMPTS):
-        trigger = trigger_of(point, drill.saves, drill.steps, attempt)
-        left = _killed_at(drill, point, trigger, attempt)
-        if point.name not in IN_SAVE or not left.disk.is_whole:
-            break
-    return left
-
-
-def _killed_at(drill: Drill, point: Point, trigger: Trigger, attempt: int) -> Left:
+def _killed_at(drill: Drill, point: Point, attempt: int) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
+    trigger = trigger_of(point, drill.saves, drill.steps, attempt)
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
     request = without_images(runs, folder)

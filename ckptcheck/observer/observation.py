@@ -304,6 +304,8 @@ class Observation:
         if not self._is_over():
             place = str(Path(path).resolve())
             begun = self._saving_since.pop(threading.get_ident(), self._done)
+            if self._is_saved_aside:
+                self._written_aside.append(begun)
             noted = {"done": self._done, "begun": begun, "what": what, "path": place}
             self._saves.append(noted | {"is_inside": self.is_inside(path)})
             self._has_saved = True

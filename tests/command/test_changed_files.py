@@ -8,7 +8,7 @@ import pytest
 
 from ckptcheck.command.resumed import _changed_files
 
-BEST = {"w": np.arange(3.0)}
+BEST = np.arange(3.0)
 PICKLED = pickle.dumps([1.0, 2.0])
 
 
@@ -18,7 +18,7 @@ def runs(tmp_path: Path) -> tuple[Path, Path]:
     control, resumed = tmp_path / "control", tmp_path / "resumed"
     for each in (control, resumed):
         (each / "written").mkdir(parents=True)
-        np.savez(each / "written" / "best.npz", **BEST)
+        np.savez(each / "written" / "best.npz", w=BEST)
         (each / "written" / "best.pkl").write_bytes(PICKLED)
         (each / "written" / "log.csv").write_text("1\n")
         (each / "written" / "empty.txt").touch()
@@ -42,7 +42,7 @@ def test_a_torn_pickle(runs: tuple[Path, Path], cut: bytes) -> None:
 
 
 def test_other_values(runs: tuple[Path, Path]) -> None:
-    np.savez(runs[1] / "written" / "best.npz", w=np.arange(3.0) + 1)
+    np.savez(runs[1] / "written" / "best.npz", w=BEST + 1)
     assert _changed_files(*runs) == ["best.npz"]
 
 
@@ -50,5 +50,5 @@ def test_what_is_no_loss(runs: tuple[Path, Path]) -> None:
     ours, theirs = (each / "written" for each in runs)
     (theirs / "log.csv").unlink()
     (theirs / "best.pkl").write_bytes(pickle.dumps([1.0, 2.0, 3.0]))  # it may be of a new step
-    np.savez(ours / "run-1700000000.npz", **BEST)  # named after the time
+    np.savez(ours / "run-1700000000.npz", w=BEST)  # named after the time
     assert _changed_files(*runs) == []
