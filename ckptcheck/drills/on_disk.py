@@ -1,6 +1,6 @@
 """What of a save is on disk after a kill, beside the folder before the save and after it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,15 @@ class OnDisk:
     may_be_whole: bool = False
 
 
-def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over: bool) -> OnDisk:
+def on_disk(
+    found: Path,
+    before: Path | None,
+    after: Path,
+    number: int,
+    *,
+    over: bool,
+    routine: Set[str] = frozenset(),
+) -> OnDisk:
     """Return what a killed command left of a save.
 
     Logs do not count; what a file holds counts only where sizes do not tell.
@@ -42,8 +50,9 @@ def on_disk(found: Path, before: Path | None, after: Path, number: int, *, over:
             before: None, if it was empty.
         number: the number of the save.
         over: whether the command had gone on with its training.
+        routine: the files that are written at each step, which are logs, too.
     """
-    logs, notes = _logs(before, after), _notes(before, after)
+    logs, notes = _logs(before, after) | routine, _notes(before, after)
     there, old, new = (_sizes(each, logs, notes) for each in (found, before, after))
     if over:
         more = _difference(there, new)
@@ -79,7 +88,7 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def _sizes(folder: Path | None, logs: set[str], notes: set[str]) -> dict[str, int]:
+def _sizes(folder: Path | None, logs: Set[str], notes: Set[str]) -> dict[str, int]:
     """Return the size of each file that is part of a save, by its path."""
     if folder is None:
         return {}

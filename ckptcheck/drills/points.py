@@ -42,6 +42,7 @@ class Trigger:
         events: the number of file events of the save to wait for.
         seconds: the time to wait after the last of these.
         grace: the seconds between SIGTERM and SIGKILL; None: SIGKILL alone.
+        ignored: the files whose events are of no save.
     """
 
     steps: int
@@ -49,6 +50,7 @@ class Trigger:
     events: int = 0
     seconds: float = 0.0
     grace: float | None = None
+    ignored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ckptcheck.drills.points import (
     parse_saves,
     trigger_of,
 )
-from ckptcheck.drills.saves import Save, saves_of
+from ckptcheck.drills.saves import Save, routine_of, saves_of
 from ckptcheck.drills.seen_states import attempts_seen
 from ckptcheck.drills.sentences import told
 from ckptcheck.drills.tried import Drill, try_point
@@ -140,14 +140,14 @@ def drill(
     with kept_or_temporary(folder) as top:
         progress = RunProgress(asked.name, watch or (lambda event: None), Signal())
         runs = CommandRuns(asked, folders(top, [asked.name])[asked.name], settings, progress)
-        seen = _first_run(runs, numbers, is_traced=states and not why_not_traced)
+        seen, routine = _first_run(runs, numbers, is_traced=states and not why_not_traced)
         numbers = _numbers(numbers, seen)
         wanted = [Point(name, number) for name in names for number in numbers]
         control_begun = time.monotonic()
         runs = _control(runs, seen, numbers, wanted)
         took = time.monotonic() - control_begun
         has_all = states and not why_not_traced
-        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_states=has_all)
+        of_all = Drill(runs, tuple(seen), _steps(runs), grace, terms, has_all, routine)
         left_out: dict[str, str] = {}
         attempts: list[Attempt] = [
             (point.label, partial(try_point, of_all, point)) for point in wanted
@@ -233,8 +233,10 @@ def _reported(
 # --- The runs that are not killed -----------------------------------------------------------
 
 
-def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) -> list[Save]:
-    """Run the command to its end, and return the saves that it makes before that."""
+def _first_run(
+    runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool
+) -> tuple[list[Save], frozenset[str]]:
+    """Run the command to its end; return the saves before that, and what each step writes."""
     runs.check_place()
     folder = first_of(runs.folder)
     # Its final state is recorded only once that at a save is. A trace needs what lies there before
@@ -250,11 +252,15 @@ def _first_run(runs: CommandRuns, numbers: Sequence[int], *, is_traced: bool) ->
     if trouble:
         raise NotVerifiedError(trouble)
     seen = observed(folder)
-    dones = _dones(seen)
-    inside = [each["is_inside"] for each in seen["saves"]]
+    dones, inside = _dones(seen), [each["is_inside"] for each in seen["saves"]]
+    routine = routine_of(seen["wrote"], seen["steps"], is_known=any(inside))
+    if routine and not inside:
+        rare = {done for path, at in seen["wrote"].items() if path not in routine for done in at}
+        dones = [done for done in dones if done in rare]
     if not dones or (inside and not any(inside)):
         raise NotVerifiedError(why_no_image(seen))
-    return saves_of(dones, seen["steps"], ended.events)
+    events = [each for each in ended.events if each.path not in routine]
+    return saves_of(dones, seen["steps"], events), routine
 
 
 def _dones(seen: Mapping[str, Any]) -> list[int]:
@@ -291,8 +297,11 @@ def _control(
     runs: CommandRuns, saves: Sequence[Save], numbers: Sequence[int], points: Sequence[Point]
 ) -> CommandRuns:
     """Run the control, with an image of each save up to the last that is killed at."""
-    images = Saves(tuple(range(1, max(numbers) + 1)), falls_back=False)
-    steps = observed(first_of(runs.folder))["steps"]
+    first = observed(first_of(runs.folder))
+    # A file that each step writes was counted as a save, too.
+    counted_as_saves = _dones(first).index(saves[max(numbers) - 1].done) + 1
+    images = Saves(tuple(range(1, counted_as_saves + 1)), falls_back=False)
+    steps = first["steps"]
     reached = {each: trigger_of(each, saves, steps).steps for each in points}
     told = {step for each, step in reached.items() if each.name == TERM}
     # A run may save once more before it is dead, or once it was started again.
@@ -317,7 +326,7 @@ def _control(
             "`ckptcheck verify` judges each rank."
         )
     _check_equal(runs)
-    _check_saves(*map(observed, (first_of(runs.folder), control_of(runs.folder))))
+    _check_saves(first, observed(control_of(runs.folder)))
     return runs
 
 

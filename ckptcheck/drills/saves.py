@@ -1,11 +1,14 @@
 """Saves as file events show them from outside of a process."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ckptcheck.checkpoints.contents import ARRAYS
 from ckptcheck.observer.files import may_be_checkpoint
 
 CREATE, MODIFY, CLOSE, MOVE, DELETE = "create", "modify", "close", "move", "delete"
+# The share of the steps at which a record of the training is written.
+_NEARLY = 0.8
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,21 @@ def is_of_save(event: FileEvent, begins: int) -> bool:
     While no step is made, every file counts; later, what may be a log does not.
     """
     return event.done == begins or (event.done > begins and may_be_checkpoint(event.path))
+
+
+def routine_of(wrote: Mapping[str, Sequence[int]], steps: int, *, is_known: bool) -> frozenset[str]:
+    """Return the files of arrays that are written at nearly each step, while checkpoints are not.
+
+    Such a file is a record of the training, as of its losses.
+
+    Args:
+        wrote: the steps done at each write, by file.
+        steps: the length of the run.
+        is_known: whether a framework saved the checkpoints; else, they are among these files.
+    """
+    often = {path for path, dones in wrote.items() if len(dones) >= max(3, _NEARLY * steps)}
+    routine = frozenset(path for path in often if path.endswith(ARRAYS))
+    return routine if is_known or often < wrote.keys() else frozenset()
 
 
 def saves_of(dones: Sequence[int], steps: int, events: Iterable[FileEvent]) -> list[Save]:

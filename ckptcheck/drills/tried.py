@@ -63,6 +63,7 @@ class Drill:
         grace: the seconds between SIGTERM and SIGKILL.
         terms: what counts as equal.
         has_states: whether every crash state is tried, too.
+        routine: the files that are written at each step, and are of no save.
     """
 
     runs: CommandRuns
@@ -71,6 +72,7 @@ class Drill:
     grace: float
     terms: Terms
     has_states: bool = False
+    routine: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def _know(runs: CommandRuns, done: int) -> None:
 def _killed_at(drill: Drill, point: Point, attempt: int) -> Left:
     runs, save = drill.runs, drill.saves[point.save - 1]
     trigger = trigger_of(point, drill.saves, drill.steps, attempt)
+    trigger = replace(trigger, ignored=drill.routine)
     folder = killed_of(runs.folder, point.label)
     shutil.rmtree(folder, ignore_errors=True)
     request = without_images(runs, folder)
@@ -187,6 +190,7 @@ def _killed_at(drill: Drill, point: Point, attempt: int) -> Left:
         point.save,
         # A thread that saves may be slower this time.
         over=killed.done > save.ended == save.done,
+        routine=drill.routine,
     )
     return Left(killed, disk, _finished(drill, point, killed, disk))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from inotify_simple import INotify, flags
 
 from ckptcheck.drills.points import Trigger
@@ -159,7 +160,7 @@ class Watching(threading.Thread):
         last = math.inf
         while not self._ended.is_set():
             if self.death is not None and time.time() > last:
-                self._send(signal.SIGKILL)
+                self._kill()
                 return
             changed = list(self._files.read(timeout=_LOOK))
             done = self._done()
@@ -174,7 +175,7 @@ class Watching(threading.Thread):
             if self.death is None and self._trigger and self._is_reached(self._trigger, done):
                 self.death = Death(done, time.time())
                 if self._trigger.grace is None:
-                    self._send(signal.SIGKILL)
+                    self._kill()
                     return
                 self._send(signal.SIGTERM)
                 last = time.time() + self._trigger.grace
@@ -184,7 +185,8 @@ class Watching(threading.Thread):
             return True
         if trigger.save < 0 or done < trigger.save:
             return False
-        found = [each for each in self.events if is_of_save(each, trigger.save)]
+        events = (each for each in self.events if each.path not in trigger.ignored)
+        found = [each for each in events if is_of_save(each, trigger.save)]
         waited_for = without_repeats(found)[trigger.events - 1 : trigger.events]
         if not waited_for:
             return False
@@ -200,6 +202,17 @@ class Watching(threading.Thread):
                 self._descriptor = os.open(self._progress, os.O_RDONLY)
             return int(os.pread(self._descriptor, 20, 0))
         return 0
+
+    def _kill(self) -> None:
+        """Kill the command with what it started; once it is dead, no one knows that any more."""
+        self._send(signal.SIGSTOP)
+        started: list[psutil.Process] = []
+        with contextlib.suppress(psutil.Error):
+            started = psutil.Process(self._process).children(recursive=True)
+        self._send(signal.SIGKILL)
+        for each in started:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
 
     def _send(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -29,12 +29,14 @@ class FileWatch:
     Attributes:
         written: how often something that may be a checkpoint was written.
         writers: the threads that wrote such files since the last call of `has_saved`.
+        names: those files, relative to the folder.
         read_late: the files that were read, and that the control had only after the save.
     """
 
     def __init__(self, request: Request, on_restore: Callable[[str], None]) -> None:
         self.written = 0
         self.writers: set[int] = set()
+        self.names: set[str] = set()
         self.read_late: list[str] = []
         self._on_restore = on_restore
         self._late = frozenset(request.late_files)
@@ -47,6 +49,7 @@ class FileWatch:
     def has_saved(self) -> bool:
         """Return whether something that may be a checkpoint was written since the last call."""
         self.writers.clear()
+        self.names.clear()
         noticed, self._noticed = self._noticed, self.written
         return self.written > noticed
 
@@ -83,6 +86,7 @@ class FileWatch:
             if may_be_checkpoint(path):
                 self.written += 1
                 self.writers.add(threading.get_ident())
+                self.names.add(path[len(self._inside) :])
 
 
 def may_be_checkpoint(path: str) -> bool:

@@ -162,6 +162,7 @@ class Observation:
         self._trainer: int | None = None  # the thread that trains
         self._is_saved_aside = False
         self._saved_after: list[int] = []
+        self._wrote: dict[str, list[int]] = {}  # the steps done at each write of a file
         self._accumulating: list[int] = []
         self._saves: list[dict[str, Any]] = []
         self._counted: dict[str, dict[str, int]] = {}
@@ -490,8 +491,11 @@ class Observation:
     def _notice_files(self) -> None:
         """Count what the program wrote into its folder since the last step as a save."""
         is_aside = threading.get_ident() not in self._files.writers
+        names = sorted(self._files.names)
         if not self._done or not self._files.has_saved():
             return
+        for name in names:
+            self._wrote.setdefault(name, []).append(self._done)
         self._has_saved = True
         if self._images.saved(is_known=False):
             self._due = self._due or _Due()
@@ -593,6 +597,7 @@ class Observation:
             "accumulating": self._accumulating,
             "written_aside": self._written_aside,
             "saved_after": self._saved_after,
+            "wrote": self._wrote,
             "read_late": sorted(set(self._files.read_late)),
             "counters": self._counted,
             "saves": self._saves,

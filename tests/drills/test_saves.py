@@ -4,7 +4,14 @@ from collections.abc import Iterable
 
 import pytest
 
-from ckptcheck.drills.saves import FileEvent, Save, is_of_save, saves_of, without_repeats
+from ckptcheck.drills.saves import (
+    FileEvent,
+    Save,
+    is_of_save,
+    routine_of,
+    saves_of,
+    without_repeats,
+)
 
 
 def events(*lines: str) -> list[FileEvent]:
@@ -138,3 +145,26 @@ def test_writes_to_two_files_in_turn_are_all_kept() -> None:
 def test_other_events_are_kept_however_often_they_come() -> None:
     made = events("8 create a", "8 create a", "8 close a", "8 close a", "8 delete a", "8 delete a")
     assert without_repeats(made) == made
+
+
+# --- A record of the training ---------------------------------------------------------------
+
+EACH = list(range(1, 12))
+
+
+@pytest.mark.parametrize(
+    ("wrote", "routine"),
+    [
+        ({"losses.npy": EACH, "last.pkl": [6], "last.pkl.tmp": [6]}, {"losses.npy"}),
+        ({"losses.npy": EACH[:4], "last.pkl": [6]}, set()),
+        ({"losses.npy": EACH}, set()),  # it may be the checkpoint
+        ({"state.pt": EACH, "best.pt": [2, 3]}, set()),
+        ({}, set()),
+    ],
+)
+def test_what_each_step_writes_is_a_record(wrote: dict[str, list[int]], routine: set[str]) -> None:
+    assert routine_of(wrote, 12, is_known=False) == routine
+
+
+def test_where_the_checkpoints_are_known_a_record_may_be_alone() -> None:
+    assert routine_of({"losses.npy": EACH}, 12, is_known=True) == {"losses.npy"}

@@ -230,6 +230,21 @@ for done in range(1, 100):
     assert until(lambda: not is_alive(child))
 
 
+def test_what_it_started_in_a_session_of_its_own_dies_with_it(watched: Programs) -> None:
+    program = """
+code = "import time; time.sleep(60)"
+words = [sys.executable, "-S", "-c", code]
+for done in range(1, 100):
+    if done == 3:
+        child = subprocess.Popen(words, env={}, start_new_session=True)
+        (record / "child").write_text(str(child.pid))
+    step(done)
+"""
+    assert killed_at(watched, Trigger(3), program) == 3
+    child = int((watched.record / "child").read_text())
+    assert until(lambda: not is_alive(child))
+
+
 def is_alive(process: int) -> bool:
     try:
         return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
