@@ -35,7 +35,7 @@ def test_a_save_that_survives_every_state(tmp_path: Path) -> None:
         "python -m ckptcheck drill --points mid --states -- python replaced.py {run}", tmp_path
     )
     assert done.stdout.splitlines()[-1] == (
-        "PASS: it went on exactly after 5 of 5 kills, with at most 5 steps made twice."
+        "PASS: it went on exactly after 6 of 6 kills, with at most 5 steps made twice."
     )
 
 
