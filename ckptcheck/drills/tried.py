@@ -105,14 +105,17 @@ def try_point(drill: Drill, point: Point) -> Row:
         _forget(drill.runs, point.label)
     left = _killed_at(drill, point, last)
     row = _row(drill, point, left)
-    if drill.has_states or not (row.is_good and _is_late(drill, point, left, row)):
+    if drill.has_states or not _is_late(drill, point, left, row):
         return row
     return Row(point.label, left.disk.text, INCONCLUSIVE, left.killed.done, reason=_TOO_LATE)
 
 
 def _is_late(drill: Drill, point: Point, left: Left, row: Row) -> bool:
-    """Return whether a kill within a save came after it: what it left is whole, or restores so."""
-    if point.name not in IN_SAVE:
+    """Return whether a kill within a save came after it: what it left is whole, or restores so.
+
+    A restart that lost something shows it, however late the kill came.
+    """
+    if point.name not in IN_SAVE or not row.is_good:
         return False
     went_on = row.went_on_at == drill.saves[point.save - 1].done
     return left.disk.is_whole or (left.disk.may_be_whole and went_on)

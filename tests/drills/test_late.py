@@ -87,6 +87,7 @@ def test_crash_states_miss_nothing(monkeypatch: pytest.MonkeyPatch, late: OnDisk
 def test_what_goes_wrong_after_a_late_kill_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(FROM_10, outcome=DIVERGED)
     assert tries(monkeypatch, [WHOLE] * 3, wrong) == (wrong, 3)
+    assert tries(monkeypatch, [OTHER, TORN, TORN], wrong) == (wrong, 1)
 
 
 def test_after_a_save_no_kill_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
